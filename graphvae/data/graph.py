@@ -1,0 +1,430 @@
+"""The graph as the whole project knows it: validated once, immutable, with the user's node names."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphvae._check import InputError, integer
+
+if TYPE_CHECKING:
+    import networkx
+    import scipy.sparse
+    from torch_geometric.data import Data
+
+__all__ = ["Graph", "HASH_VERSION", "sparse_features"]
+
+HASH_VERSION = "graphvae-graph-1"
+
+
+class Graph:
+    """A graph with optional node features, labels and edge weights; immutable after construction.
+
+    Construction is strict: an undirected graph must hold every edge in both directions, and neither self-loops,
+    repeated edges nor indices outside ``0..N-1`` are accepted. To read data as people write them, use
+    :meth:`from_edges`, :meth:`from_networkx` or :meth:`from_scipy`.
+
+    Args:
+        edge_index: ``(2, E)`` integers, both directions of every edge unless ``directed``. Stored sorted, int64.
+        x: node features, ``(N, F)`` dense or sparse, or None. Stored as float32 (float64 stays), sparse as CSR.
+        y: node labels, ``(N,)`` integers, or None; -1 marks an unknown label.
+        num_nodes: N. Without it N follows from ``x``, ``y`` or ``node_ids``, else from the largest index.
+        edge_weight: ``(E,)`` finite weights in the order of ``edge_index``, or None; equal in both directions.
+        directed: whether ``edge_index`` holds directed edges.
+        node_ids: ``(N,)`` unique ids, integers or strings; ``0..N-1`` by default. Stored as int64 or str.
+        origin: how the graph can be read again (a JSON-able mapping), or None for a graph that lives in memory only.
+
+    Raises:
+        InputError: naming the argument, the offending value and what was expected.
+
+    Example:
+        >>> graph = Graph([[0, 1, 1, 2], [1, 0, 2, 1]], num_nodes=4)
+        >>> graph
+        Graph(num_nodes=4, num_edges=2, features=None)
+        >>> graph.pairs.tolist()
+        [[0, 1], [1, 2]]
+    """
+
+    __slots__ = ("__dict__", "directed", "edge_index", "edge_weight", "node_ids", "num_nodes", "origin", "x", "y")
+
+    edge_index: Tensor
+    x: Tensor | None
+    y: Tensor | None
+    edge_weight: Tensor | None
+    directed: bool
+    node_ids: np.ndarray
+    num_nodes: int
+    origin: Mapping[str, Any] | None
+
+    def __init__(
+        self,
+        edge_index: Any,
+        x: Any = None,
+        y: Any = None,
+        *,
+        num_nodes: int | None = None,
+        edge_weight: Any = None,
+        directed: bool = False,
+        node_ids: Any = None,
+        origin: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not isinstance(directed, bool):
+            raise InputError(f"directed={directed!r}: expected True or False")
+        index = _edge_index(edge_index)
+        features = None if x is None else _features(x)
+        n = _count_nodes(index, features, y, node_ids, num_nodes)
+        if features is not None and features.shape[0] != n:
+            raise InputError(f"x has {features.shape[0]} rows: expected one for each of {n} nodes")
+        if index.numel() and (int(index.min()) < 0 or int(index.max()) >= n):
+            bad = int(index.min()) if int(index.min()) < 0 else int(index.max())
+            raise InputError(f"edge_index contains {bad}: expected node indices from 0 to {n - 1}")
+        order = torch.argsort(index[0] * max(n, 1) + index[1])
+        weight = None if edge_weight is None else _weights(edge_weight, index.shape[1])[order]
+        index = index[:, order].contiguous()
+        _check_edges(index, weight, n, directed)
+        fields = {
+            "edge_index": index,
+            "x": features,
+            "y": None if y is None else _labels(y, n),
+            "edge_weight": weight,
+            "directed": directed,
+            "node_ids": _node_ids(node_ids, n),
+            "num_nodes": n,
+            "origin": None if origin is None else dict(origin),
+        }
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"Graph is immutable: {name} cannot be set; use graph.replace({name}=...)")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"Graph is immutable: {name} cannot be deleted")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__ if name != "__dict__"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        features = None if self.x is None else f"{self.num_features}{' sparse' if is_sparse(self.x) else ''}"
+        extra = ", directed=True" if self.directed else ""
+        extra += ", weighted=True" if self.edge_weight is not None else ""
+        return f"Graph(num_nodes={self.num_nodes}, num_edges={self.num_edges}, features={features}{extra})"
+
+    @property
+    def num_edges(self) -> int:
+        """Number of edges; an undirected edge counts once."""
+        return self.edge_index.shape[1] if self.directed else self.edge_index.shape[1] // 2
+
+    @property
+    def num_features(self) -> int:
+        """Width F of ``x``; 0 without features."""
+        return 0 if self.x is None else int(self.x.shape[1])
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes in ``y``; 0 without labels."""
+        return 0 if self.y is None or self.y.numel() == 0 else int(self.y.max()) + 1
+
+    @property
+    def num_pairs(self) -> int:
+        """Number of pairs that could be an edge: N(N-1)/2, or N(N-1) if directed."""
+        ordered = self.num_nodes * (self.num_nodes - 1)
+        return ordered if self.directed else ordered // 2
+
+    @property
+    def density(self) -> float:
+        """Share of all pairs that are edges; 0 for fewer than two nodes."""
+        return self.num_edges / self.num_pairs if self.num_pairs else 0.0
+
+    @cached_property
+    def pairs(self) -> Tensor:
+        """``(2, P)`` edges, each once, sorted: ``u < v`` in an undirected graph."""
+        if self.directed:
+            return self.edge_index
+        return self.edge_index[:, self.edge_index[0] < self.edge_index[1]]
+
+    @cached_property
+    def degrees(self) -> Tensor:
+        """``(N,)`` int64 number of neighbours (out-degree if directed)."""
+        return torch.bincount(self.edge_index[0], minlength=self.num_nodes)
+
+    @cached_property
+    def hash(self) -> str:
+        """Hex digest over everything the graph holds (origin apart), the same on every machine; versioned."""
+        digest = hashlib.sha256(f"{HASH_VERSION};{self.num_nodes};{self.directed}".encode())
+        for name, part in self.part_hashes.items():
+            digest.update(f";{name}={part}".encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def part_hashes(self) -> dict[str, str]:
+        """Hex digests of edges, features, labels, weights and ids, so that a file can pin a part it does not hold."""
+        x = self.x
+        if x is None:
+            features: list[np.ndarray] = []
+        elif is_sparse(x):
+            features = [t.numpy() for t in (x.crow_indices(), x.col_indices(), x.values())] + [np.array(x.shape)]
+        else:
+            features = [x.numpy()]
+        ids = self.node_ids
+        return {
+            "edge_index": _digest(self.edge_index.numpy()),
+            "x": _digest(*features),
+            "y": _digest(*([] if self.y is None else [self.y.numpy()])),
+            "edge_weight": _digest(*([] if self.edge_weight is None else [self.edge_weight.numpy()])),
+            "node_ids": _digest(ids),
+        }
+
+    @cached_property
+    def _row_of(self) -> dict[Any, int]:
+        return {identifier: row for row, identifier in enumerate(self.node_ids.tolist())}
+
+    def rows(self, ids: Any) -> np.ndarray:
+        """Rows of ``ids`` (any shape) as int64 of the same shape.
+
+        Raises:
+            InputError: for an id that is not in the graph, or of the wrong kind (a str where ids are integers).
+        """
+        array = np.asarray(ids)
+        kind = "integers" if self.node_ids.dtype.kind == "i" else "strings"
+        if array.size and array.dtype.kind not in ("iu" if kind == "integers" else "U"):
+            example = array.ravel()[0]
+            raise InputError(f"node ids of this graph are {kind}: got {example!r} of type {type(example).__name__}")
+        try:
+            rows = [self._row_of[identifier] for identifier in array.ravel().tolist()]
+        except KeyError as error:
+            raise InputError(f"node id {error.args[0]!r} is not in the graph of {self.num_nodes} nodes") from None
+        return np.array(rows, dtype=np.int64).reshape(array.shape)
+
+    def replace(self, **changes: Any) -> Graph:
+        """A new, validated graph with some fields changed; its ``origin`` is kept only if given."""
+        fields = {name: getattr(self, name) for name in self.__slots__ if name not in ("__dict__", "origin")}
+        unknown = set(changes) - set(fields) - {"origin"}
+        if unknown:
+            raise InputError(f"replace({', '.join(sorted(unknown))}=...): expected fields among {', '.join(fields)}")
+        return Graph(**{**fields, **changes})
+
+    @classmethod
+    def from_edges(cls, edges: Any, **options: Any) -> Graph:
+        """A graph from an edge table: a CSV path, a pandas, polars or pyarrow table, or a ``(2, E)`` array.
+
+        See :func:`graphvae.data.tables.graph_from_edges` for the options.
+        """
+        from graphvae.data.tables import graph_from_edges
+
+        return graph_from_edges(edges, **options)
+
+    @classmethod
+    def from_networkx(cls, graph: networkx.Graph, **options: Any) -> Graph:
+        """A graph from networkx; see :func:`graphvae.data.convert.graph_from_networkx`."""
+        from graphvae.data.convert import graph_from_networkx
+
+        return graph_from_networkx(graph, **options)
+
+    @classmethod
+    def from_scipy(cls, adjacency: scipy.sparse.sparray | scipy.sparse.spmatrix, **options: Any) -> Graph:
+        """A graph from a scipy sparse adjacency matrix; see :func:`graphvae.data.convert.graph_from_scipy`."""
+        from graphvae.data.convert import graph_from_scipy
+
+        return graph_from_scipy(adjacency, **options)
+
+    @classmethod
+    def from_pyg(cls, data: Data, **options: Any) -> Graph:
+        """A graph from a PyG ``Data``; strict. See :func:`graphvae.data.convert.graph_from_pyg`."""
+        from graphvae.data.convert import graph_from_pyg
+
+        return graph_from_pyg(data, **options)
+
+    def to_pyg(self) -> Data:
+        """The graph as a PyG ``Data`` with ``x``, ``edge_index``, ``edge_weight``, ``y`` and ``node_ids``."""
+        from graphvae.data.convert import graph_to_pyg
+
+        return graph_to_pyg(self)
+
+    def to_networkx(self) -> networkx.Graph:
+        """The graph as a networkx ``Graph`` (or ``DiGraph``) whose nodes are the node ids."""
+        from graphvae.data.convert import graph_to_networkx
+
+        return graph_to_networkx(self)
+
+    def to_scipy(self) -> scipy.sparse.csr_array:
+        """The ``(N, N)`` adjacency matrix as a scipy CSR array; weights where the graph has them, else ones."""
+        from graphvae.data.convert import graph_to_scipy
+
+        return graph_to_scipy(self)
+
+
+def is_sparse(x: Tensor) -> bool:
+    """Whether a feature tensor is sparse (a :class:`Graph` holds those as CSR)."""
+    return x.layout != torch.strided
+
+
+def sparse_features(row_pointers: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+    """A ``torch.sparse_csr`` tensor, checked, without torch's notice that the layout is in beta."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(row_pointers, columns, values, size=shape, check_invariants=True)
+
+
+def _tensor(name: str, value: Any) -> Tensor:
+    try:
+        tensor = value.detach().cpu() if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{name}: expected a tensor or array of numbers ({error})") from None
+    return tensor.clone()
+
+
+def _integers(name: str, value: Any) -> Tensor:
+    tensor = _tensor(name, value)
+    if tensor.numel() == 0:
+        return tensor.to(torch.int64)
+    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
+        raise InputError(f"{name} is of type {tensor.dtype}: expected integers")
+    return tensor.to(torch.int64)
+
+
+def _edge_index(value: Any) -> Tensor:
+    index = _integers("edge_index", value)
+    if index.dim() != 2 or index.shape[0] != 2:
+        raise InputError(f"edge_index has shape {tuple(index.shape)}: expected (2, E)")
+    return index
+
+
+def _features(value: Any) -> Tensor:
+    """Dense (N, F) or CSR (N, F), floating, finite; scipy sparse matrices are accepted."""
+    if hasattr(value, "tocsr"):
+        matrix = value.tocsr()
+        matrix.sum_duplicates()
+        parts = (torch.as_tensor(np.array(a)) for a in (matrix.indptr, matrix.indices, matrix.data))
+        rows, columns, values = parts
+        x = sparse_features(rows.long(), columns.long(), values, (int(matrix.shape[0]), int(matrix.shape[1])))
+    else:
+        x = value.detach().cpu() if isinstance(value, Tensor) and value.layout != torch.strided else _tensor("x", value)
+        if x.layout != torch.strided:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+                x = (x.coalesce() if x.layout == torch.sparse_coo else x).to_sparse_csr()
+            x = sparse_features(x.crow_indices().long(), x.col_indices().long(), x.values().clone(), tuple(x.shape))
+    if x.dim() != 2:
+        raise InputError(f"x has shape {tuple(x.shape)}: expected (N, F)")
+    if x.is_complex():
+        raise InputError("x is complex: expected real numbers")
+    if x.dtype != torch.float64:
+        x = x.to(torch.float32)
+    values = x.values() if is_sparse(x) else x
+    if not bool(torch.isfinite(values).all()):
+        raise InputError("x contains NaN or infinite values: expected finite features")
+    return x if is_sparse(x) else x.contiguous()
+
+
+def _labels(value: Any, n: int) -> Tensor:
+    labels = _integers("y", value)
+    if labels.shape != (n,):
+        raise InputError(f"y has shape {tuple(labels.shape)}: expected ({n},)")
+    if n and int(labels.min()) < -1:
+        raise InputError(f"y contains {int(labels.min())}: expected classes from 0, or -1 for unknown")
+    return labels
+
+
+def _weights(value: Any, edges: int) -> Tensor:
+    weight = _tensor("edge_weight", value)
+    if weight.shape != (edges,):
+        raise InputError(f"edge_weight has shape {tuple(weight.shape)}: expected ({edges},), one for each edge")
+    weight = weight if weight.dtype == torch.float64 else weight.to(torch.float32)
+    if not bool(torch.isfinite(weight).all()):
+        raise InputError("edge_weight contains NaN or infinite values: expected finite weights")
+    return weight
+
+
+def _node_ids(value: Any, n: int) -> np.ndarray:
+    if value is None:
+        ids = np.arange(n, dtype=np.int64)
+    else:
+        array = np.asarray(value.cpu() if isinstance(value, Tensor) else value)
+        if array.shape != (n,):
+            raise InputError(f"node_ids has shape {array.shape}: expected ({n},)")
+        if array.dtype.kind == "O" and all(isinstance(item, str) for item in array.tolist()):
+            array = array.astype(str)
+        if array.dtype.kind not in "iuU":
+            raise InputError(f"node_ids are of type {array.dtype}: expected integers or strings, all of one kind")
+        if array.dtype.kind == "u" and n and int(array.max()) > np.iinfo(np.int64).max:
+            raise InputError(f"node_ids contains {array.max()}: expected integers below 2**63, or strings")
+        ids = array.astype(np.int64) if array.dtype.kind in "iu" else array.astype(str)
+        unique, counts = np.unique(ids, return_counts=True)
+        if len(unique) != n:
+            raise InputError(f"node_ids contains {unique[counts > 1][0].item()!r} more than once: expected unique ids")
+    ids = np.array(ids)
+    ids.flags.writeable = False
+    return ids
+
+
+def _count_nodes(index: Tensor, x: Tensor | None, y: Any, node_ids: Any, num_nodes: int | None) -> int:
+    if num_nodes is not None:
+        return integer("num_nodes", num_nodes, low=0)
+    if x is not None:
+        return int(x.shape[0])
+    for rows in (node_ids, y):
+        if rows is not None:
+            return len(rows)
+    return int(index.max()) + 1 if index.numel() else 0
+
+
+def _check_edges(index: Tensor, weight: Tensor | None, n: int, directed: bool) -> None:
+    """``index`` is sorted; refuse self-loops, repeats and, if undirected, edges without their reverse."""
+    source, target = index
+    loops = source == target
+    if bool(loops.any()):
+        node = int(source[loops][0])
+        raise InputError(f"edge_index has the self-loop ({node}, {node}): expected none; remove them first")
+    key = source * max(n, 1) + target
+    repeated = key[1:] == key[:-1]
+    if bool(repeated.any()):
+        at = int(repeated.nonzero()[0])
+        edge = (int(source[at]), int(target[at]))
+        raise InputError(f"edge_index holds the edge {edge} more than once: expected each once; coalesce first")
+    if directed:
+        return
+    reverse = torch.argsort(target * max(n, 1) + source)
+    missing = key != (target * max(n, 1) + source)[reverse]
+    if bool(missing.any()):
+        # The two sorted key sequences differ first where one edge lacks its reverse.
+        forward, backward = key, (target * max(n, 1) + source)[reverse]
+        lonely = forward[~torch.isin(forward, backward)]
+        edge = (int(lonely[0]) // n, int(lonely[0]) % n)
+        raise InputError(
+            f"edge_index holds {edge} without its reverse {edge[::-1]}: an undirected graph needs both directions "
+            "(pass directed=True, or read edges with Graph.from_edges)"
+        )
+    if weight is not None and not torch.equal(weight, weight[reverse]):
+        at = int((weight != weight[reverse]).nonzero()[0])
+        edge = (int(source[at]), int(target[at]))
+        raise InputError(
+            f"edge_weight differs between {edge} and {edge[::-1]}: expected equal weights, or directed=True"
+        )
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    """SHA-256 over dtype, shape and little-endian bytes of arrays (strings as UTF-8)."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        if array.dtype.kind == "U":
+            data = "\0".join(array.ravel().tolist()).encode("utf-8", "surrogatepass")
+            digest.update(f"str{array.shape};{len(data)};".encode())
+        else:
+            array = np.ascontiguousarray(array)
+            array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+            data = array.tobytes()
+            digest.update(f"{array.dtype.kind}{array.dtype.itemsize}{array.shape};".encode())
+        digest.update(data)
+    return digest.hexdigest()

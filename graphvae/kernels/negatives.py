@@ -1,0 +1,48 @@
+"""Uniform non-edges for training, drawn with torch's current generator and rejected by sorted keys."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from graphvae._check import InputError
+
+__all__ = ["edge_keys", "sample_negative_pairs", "sample_pairs"]
+
+
+def edge_keys(pairs: Tensor, num_nodes: int) -> Tensor:
+    """Sorted int64 keys ``u N + v`` of pairs ``(2, P)`` with u < v."""
+    return (pairs[0] * num_nodes + pairs[1]).sort().values
+
+
+def sample_pairs(num_nodes: int, count: int, device: torch.device | None = None) -> Tensor:
+    """``(2, count)`` pairs u < v, uniform and independent."""
+    u = torch.randint(num_nodes, (count,), device=device)
+    # An offset of 1 to N-1 makes every ordered pair of distinct nodes equally likely.
+    v = (u + torch.randint(1, max(num_nodes, 2), (count,), device=device)) % num_nodes
+    return torch.stack([torch.minimum(u, v), torch.maximum(u, v)])
+
+
+def sample_negative_pairs(keys: Tensor, num_nodes: int, count: int) -> Tensor:
+    """``(2, count)`` non-edges u < v, uniform and independent (with replacement).
+
+    Args:
+        keys: sorted keys of the edges, from :func:`edge_keys`.
+        num_nodes: N.
+        count: number of pairs.
+
+    Raises:
+        InputError: if every pair is an edge.
+    """
+    if len(keys) >= num_nodes * (num_nodes - 1) // 2:
+        raise InputError(f"the graph of {num_nodes} nodes is complete: expected at least one pair that is no edge")
+    pairs = sample_pairs(num_nodes, count, keys.device)
+    if len(keys) == 0:
+        return pairs
+    while True:
+        key = pairs[0] * num_nodes + pairs[1]
+        at = torch.searchsorted(keys, key).clamp_(max=len(keys) - 1)
+        hit = (keys[at] == key).nonzero().squeeze(1)
+        if hit.numel() == 0:
+            return pairs
+        pairs[:, hit] = sample_pairs(num_nodes, hit.numel(), keys.device)

@@ -1,0 +1,60 @@
+"""Decoders: networks that map latent vectors to a likelihood."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from graphvae._check import InputError, number
+from graphvae.variational.likelihoods import PairwiseBernoulli
+
+__all__ = ["DECODERS", "InnerProductDecoder"]
+
+
+class InnerProductDecoder(nn.Module):
+    """``p(A_ij = 1 | Z) = sigmoid(scale z_i . z_j + bias)``.
+
+    A true ELBO needs the intercept: without one the inner product calls about half of all pairs edges. ``None`` leaves
+    the choice to the estimator, which turns both on for ``objective="elbo"`` and off otherwise, as in the paper.
+
+    Args:
+        scale: learn a positive factor of the inner product (started at ``initial_scale``), or fix it at 1.
+        bias: learn an intercept (started at the logit of the graph's density), or fix it at 0.
+        initial_scale: where the factor starts; small, so that the model starts near Erdős-Rényi.
+    """
+
+    def __init__(self, scale: bool | None = None, bias: bool | None = None, initial_scale: float = 0.1) -> None:
+        super().__init__()
+        for name, value in (("scale", scale), ("bias", bias)):
+            if value is not None and not isinstance(value, bool):
+                raise InputError(f"{name}={value!r}: expected True, False or None")
+        self.scale, self.bias = scale, bias
+        self.initial_scale = number("initial_scale", initial_scale, low=0, open_low=True)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(self.initial_scale))) if scale else None
+        self.intercept = nn.Parameter(torch.zeros(())) if bias else None
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments this decoder can be built from again."""
+        return {"scale": self.scale, "bias": self.bias, "initial_scale": self.initial_scale}
+
+    def build(self, *, likelihood_based: bool, density: float) -> InnerProductDecoder:
+        """A fresh decoder with open choices settled and the intercept at the logit of ``density``."""
+        decided = InnerProductDecoder(
+            likelihood_based if self.scale is None else self.scale,
+            likelihood_based if self.bias is None else self.bias,
+            self.initial_scale,
+        )
+        if decided.intercept is not None:
+            density = min(max(density, 1e-9), 1 - 1e-9)
+            nn.init.constant_(decided.intercept, math.log(density) - math.log1p(-density))
+        return decided
+
+    def forward(self, z: Tensor) -> PairwiseBernoulli:
+        """The likelihood of all pairs given ``z`` of shape ``(*batch, N, D)``."""
+        return PairwiseBernoulli(z, None if self.log_scale is None else self.log_scale.exp(), self.intercept)
+
+
+DECODERS: dict[str, type[InnerProductDecoder]] = {"inner_product": InnerProductDecoder}

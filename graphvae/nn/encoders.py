@@ -1,0 +1,62 @@
+"""Encoders: networks that map a datum to its posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from graphvae.nn.inputs import GraphInputs, dropout_features
+from graphvae.nn.layers import GraphConvolution
+from graphvae.variational.posteriors import PosteriorFamily
+
+__all__ = ["GCNEncoder"]
+
+
+class GCNEncoder(nn.Module):
+    """A graph convolutional network of any depth that ends in the parameters of ``q(Z | X, A)``.
+
+    With one hidden layer this is the inference model of the VGAE: ``[mu, log sigma] = A^ relu(A^ X W0) W1``, where mu
+    and log sigma share one propagation of width 2 D. Without hidden layers it is the linear model of Salha et al.
+
+    Args:
+        in_features: F; for a graph without features N, and the first weight is a table of one row per node.
+        latent_dim: D.
+        posterior: family of ``q``.
+        hidden_dims: widths of the hidden layers.
+        dropout: rate at which inputs of every layer are dropped in training.
+        bias: whether the layers have biases; the paper's have none.
+
+    References:
+        Kipf and Welling, Variational Graph Auto-Encoders (2016), equation 1.
+        Salha, Hennequin and Vazirgiannis, Simple and Effective Graph Autoencoders with One-Hop Linear Models (2020).
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        latent_dim: int,
+        posterior: PosteriorFamily,
+        hidden_dims: Sequence[int] = (32,),
+        *,
+        dropout: float = 0.0,
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        widths = [in_features, *hidden_dims]
+        self.hidden = nn.ModuleList(GraphConvolution(i, o, bias=bias) for i, o in pairwise(widths))
+        self.head = GraphConvolution(widths[-1], posterior.width(latent_dim), bias=bias, parts=posterior.parts)
+        self.posterior = posterior
+        self.dropout = dropout
+
+    def forward(self, inputs: GraphInputs, offset: Tensor | None = None) -> Distribution:
+        """``q(Z | X, A)``, batch shape ``()``, event shape ``(N, D)``; ``offset`` ``(N, D)`` is added to its mean."""
+        h = inputs.x
+        for layer in self.hidden:
+            h = layer(self._drop(h), inputs.propagation).relu()
+        return self.posterior(self.head(self._drop(h), inputs.propagation), event_dim=2, offset=offset)
+
+    def _drop(self, h: object) -> object:
+        return None if h is None else dropout_features(h, self.dropout, self.training)  # type: ignore[arg-type]

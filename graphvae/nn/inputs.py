@@ -1,0 +1,76 @@
+"""A graph as tensors that networks take: node features and the propagation matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from graphvae._check import InputError
+from graphvae.kernels.sparse import SparseMatrix, normalised_adjacency
+
+__all__ = ["GraphInputs", "dropout_features"]
+
+
+@dataclass(frozen=True)
+class GraphInputs:
+    """What encoders and priors see of a graph.
+
+    Args:
+        x: ``(N, F)`` node features, dense or sparse, or None for a graph without features (X = I).
+        propagation: ``(N, N)`` normalised adjacency with self-loops.
+        edge_index: ``(2, E)`` both directions of every edge, for encoders that propagate in their own way.
+    """
+
+    x: Tensor | SparseMatrix | None
+    propagation: SparseMatrix
+    edge_index: Tensor
+
+    @classmethod
+    def build(
+        cls,
+        edge_index: Tensor,
+        num_nodes: int,
+        x: Tensor | None = None,
+        edge_weight: Tensor | None = None,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> GraphInputs:
+        """Inputs on ``device`` and in ``dtype`` from the fields of a validated graph.
+
+        Raises:
+            InputError: for negative edge weights, which the symmetric normalisation cannot take.
+        """
+        device = torch.device(device)
+        if edge_weight is not None and edge_weight.numel() and float(edge_weight.min()) < 0:
+            raise InputError(f"edge_weight contains {float(edge_weight.min())}: a GCN expects weights of at least 0")
+        features: Tensor | SparseMatrix | None = None
+        if x is not None and x.layout == torch.strided:
+            features = x.to(device=device, dtype=dtype)
+        elif x is not None:
+            shape = (int(x.shape[0]), int(x.shape[1]))
+            matrix = SparseMatrix.from_csr(x.crow_indices(), x.col_indices(), x.values(), shape)
+            features = matrix.to(device=device, dtype=dtype)
+        propagation = normalised_adjacency(edge_index, num_nodes, edge_weight, dtype).to(device=device)
+        return cls(features, propagation, edge_index.to(device))
+
+    @property
+    def num_nodes(self) -> int:
+        """N."""
+        return self.propagation.shape[0]
+
+    @property
+    def num_features(self) -> int:
+        """F; 0 without features."""
+        return 0 if self.x is None else int(self.x.shape[1])
+
+
+def dropout_features(x: Tensor | SparseMatrix, rate: float, training: bool) -> Tensor | SparseMatrix:
+    """Dropout on features; of sparse ones only the non-zeros are drawn, which is the same distribution."""
+    if not training or rate == 0:
+        return x
+    if isinstance(x, SparseMatrix):
+        return x.with_values(torch.nn.functional.dropout(x.values, rate))
+    return torch.nn.functional.dropout(x, rate)

@@ -1,0 +1,105 @@
+"""Priors on latent vectors: the standard normal, and one that knows the node's features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Independent
+
+from graphvae._check import InputError, integer, number
+from graphvae.nn.inputs import GraphInputs, dropout_features
+from graphvae.nn.layers import SparseLinear
+from graphvae.variational.distributions import diagonal_normal, expand_scalar
+
+__all__ = ["PRIORS", "FeaturePrior", "StandardNormalPrior"]
+
+
+class StandardNormalPrior(nn.Module):
+    """``p(z) = N(0, I)``."""
+
+    conditional = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.latent_dim = 0
+        # Only carries device and dtype; not part of the weights.
+        self.register_buffer("anchor", torch.zeros(()), persistent=False)
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments this prior can be built from again."""
+        return {}
+
+    def build(self, *, num_features: int, latent_dim: int) -> StandardNormalPrior:
+        """A fresh prior for latent dimension D."""
+        prior = StandardNormalPrior()
+        prior.latent_dim = latent_dim
+        return prior
+
+    def forward(self, inputs: GraphInputs) -> Independent:
+        """``p(Z)`` of batch shape ``()`` and event shape ``(N, D)``."""
+        anchor: Tensor = self.anchor  # type: ignore[assignment]
+        shape = torch.Size((inputs.num_nodes, self.latent_dim))
+        return diagonal_normal(expand_scalar(0.0, anchor, shape), expand_scalar(1.0, anchor, shape), event_dim=2)
+
+
+class FeaturePrior(nn.Module):
+    """``p(z_i | x_i) = N(f(x_i), s²)`` with a network f of the node's own features and one learned s.
+
+    The conditional VAE's idea on a graph: the KL divergence is charged only for what the features do not tell. The
+    posterior is taken around the same mean, ``q = N(f(x_i) + GCN(X, A)_i, .)``, so both start close together.
+
+    Args:
+        hidden_dims: widths of the hidden layers of f (ReLU).
+        dropout: rate at which inputs of every layer of f are dropped in training.
+
+    Reference:
+        Sohn, Lee and Yan, Learning Structured Output Representation using Deep Conditional Generative Models (2015),
+        equation 4, with the features as the condition and the graph as the output.
+    """
+
+    conditional = True
+
+    def __init__(self, hidden_dims: Sequence[int] = (64,), dropout: float = 0.5) -> None:
+        super().__init__()
+        self.hidden_dims = tuple(integer("hidden_dims", width, low=1) for width in hidden_dims)
+        self.dropout = number("dropout", dropout, low=0, high=0.99)
+        self.layers = nn.ModuleList()
+        self.log_scale: nn.Parameter | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments this prior can be built from again."""
+        return {"hidden_dims": list(self.hidden_dims), "dropout": self.dropout}
+
+    def build(self, *, num_features: int, latent_dim: int) -> FeaturePrior:
+        """A fresh prior for F features and latent dimension D.
+
+        Raises:
+            InputError: for a graph without features.
+        """
+        if num_features == 0:
+            raise InputError('prior="features": the graph has no features to condition on; expected prior="normal"')
+        prior = FeaturePrior(self.hidden_dims, self.dropout)
+        widths = [num_features, *self.hidden_dims, latent_dim]
+        prior.layers.extend(SparseLinear(i, o, bias=True) for i, o in pairwise(widths))
+        prior.log_scale = nn.Parameter(torch.zeros(()))
+        return prior
+
+    def forward(self, inputs: GraphInputs) -> Independent:
+        """``p(Z | X)`` of batch shape ``()`` and event shape ``(N, D)``."""
+        if inputs.x is None or self.log_scale is None:
+            raise InputError("x is None: a prior conditional on features expects a graph with features")
+        h: Any = inputs.x
+        for index, layer in enumerate(self.layers):
+            h = layer(dropout_features(h, self.dropout, self.training))
+            h = h if index + 1 == len(self.layers) else h.relu()
+        return diagonal_normal(h, self.log_scale.exp().expand(h.shape), event_dim=2)
+
+
+PRIORS: dict[str, type[StandardNormalPrior] | type[FeaturePrior]] = {
+    "normal": StandardNormalPrior,
+    "features": FeaturePrior,
+}

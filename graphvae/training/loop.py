@@ -1,0 +1,116 @@
+"""The one training loop: seeded steps, a history of terms, selection on validation, a stop at a non-finite term."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from graphvae._check import InputError
+from graphvae.training.randomness import seeded
+
+__all__ = ["NonFiniteError", "TrainingResult", "resolve_device", "train"]
+
+Step = Callable[[int], tuple[Tensor, Mapping[str, Tensor]]]
+
+
+class NonFiniteError(ArithmeticError):
+    """Training met a NaN or an infinity; the message names the epoch and the term."""
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training run leaves behind beside the weights.
+
+    Args:
+        history: one record per epoch: ``epoch``, ``loss``, each term in nats, validation figures as ``val_*``.
+        best_epoch: the epoch whose weights were kept; the last one unless selected on validation.
+    """
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+
+
+def resolve_device(device: Any) -> torch.device:
+    """``"auto"`` (CUDA where there is one, else CPU), ``"cpu"``, ``"cuda"`` or a ``torch.device``.
+
+    Raises:
+        InputError: for anything else, or for CUDA on a machine without.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise InputError(f"device={device!r}: expected 'auto', 'cpu' or 'cuda'") from None
+    if resolved.type not in ("cpu", "cuda"):
+        raise InputError(f"device={device!r}: expected 'auto', 'cpu' or 'cuda'")
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device={device!r}: torch finds no CUDA device here; expected 'cpu' or 'auto'")
+    return resolved
+
+
+def train(
+    module: nn.Module,
+    step: Step,
+    *,
+    epochs: int,
+    learning_rate: float,
+    seed: int,
+    device: torch.device,
+    validate: Callable[[], Mapping[str, float]] | None = None,
+    patience: int | None = None,
+    callback: Callable[[Mapping[str, float]], None] | None = None,
+) -> TrainingResult:
+    """Minimise a loss with Adam.
+
+    Args:
+        module: what is trained, in place; left in evaluation mode.
+        step: maps the epoch (from 1) to the loss ``()`` and its terms ``()`` in nats; called under a seed of its own.
+        epochs: number of steps at most.
+        learning_rate: Adam's.
+        seed: everything drawn in epoch t follows from ``(seed, t)``.
+        device: where ``module`` lives.
+        validate: figures on validation data after each epoch, ``score`` (higher is better) among them.
+        patience: keep the weights of the best ``score`` and stop after this many epochs without a better one; None runs
+            all epochs and keeps the last weights.
+        callback: is given each record of the history as it is made.
+
+    Raises:
+        NonFiniteError: at the first loss or term that is not finite.
+    """
+    optimiser = torch.optim.Adam(module.parameters(), lr=learning_rate, fused=True)
+    history: list[dict[str, float]] = []
+    best_score, best_epoch, best_state = -math.inf, 0, None
+    for epoch in range(1, epochs + 1):
+        module.train()
+        with seeded(seed, "step", epoch, device=device):
+            loss, terms = step(epoch)
+        record = {"epoch": epoch, "loss": float(loss.detach())}
+        record.update({name: float(value.detach()) for name, value in terms.items()})
+        for name, value in record.items():
+            if not math.isfinite(value):
+                raise NonFiniteError(f"epoch {epoch}: {name} is {value}; expected finite terms (lower learning_rate?)")
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        if validate is not None:
+            module.eval()
+            figures = validate()
+            record.update({f"val_{name}": float(value) for name, value in figures.items()})
+            if patience is not None and figures["score"] > best_score:
+                best_score, best_epoch = figures["score"], epoch
+                best_state = {name: value.clone() for name, value in module.state_dict().items()}
+        history.append(record)
+        if callback is not None:
+            callback(record)
+        if patience is not None and epoch - best_epoch >= patience:
+            break
+    if best_state is not None:
+        module.load_state_dict(best_state)
+    module.eval()
+    return TrainingResult(history, best_epoch if patience is not None else len(history))

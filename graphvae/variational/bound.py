@@ -1,0 +1,88 @@
+"""The one bound: posterior, prior and likelihood in; the terms of the ELBO out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, kl_divergence
+
+from graphvae._check import integer
+
+__all__ = ["Bound", "bound"]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The terms of the bound on ``log p(x)``, in nats, for S samples of ``z`` and a batch of data.
+
+    Args:
+        log_likelihood: ``(S, *batch)`` values of ``log p(x | z)``.
+        kl: ``(S, *batch)``; the analytic ``KL(q(z|x) || p(z))`` in every row, or ``log q(z|x) - log p(z)`` per sample.
+        z: ``(S, *batch, *event)`` the samples.
+    """
+
+    log_likelihood: Tensor
+    kl: Tensor
+    z: Tensor
+
+    def elbo(self, beta: float = 1.0) -> Tensor:
+        """``(*batch)`` evidence lower bound, ``E_q[log p(x|z)] - beta KL``, averaged over the samples."""
+        return (self.log_likelihood - beta * self.kl).mean(0)
+
+    def iwae(self) -> Tensor:
+        """``(*batch)`` importance-weighted bound ``log 1/S sum_s p(x, z_s) / q(z_s | x)``.
+
+        Needs a bound taken with ``analytic=False``: the weights are made of densities, not of divergences.
+
+        Reference:
+            Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders (2016), equation 8.
+        """
+        return torch.logsumexp(self.log_likelihood - self.kl, 0) - math.log(len(self.kl))
+
+    def effective_sample_size(self) -> Tensor:
+        """``(*batch)`` effective number of importance samples, ``(sum w)² / sum w²``, between 1 and S."""
+        log_weight = self.log_likelihood - self.kl
+        return torch.exp(2 * torch.logsumexp(log_weight, 0) - torch.logsumexp(2 * log_weight, 0))
+
+
+def bound(
+    posterior: Distribution,
+    prior: Distribution,
+    likelihood: Callable[[Tensor], Any],
+    target: Any,
+    samples: int = 1,
+    *,
+    analytic: bool = True,
+) -> Bound:
+    """The terms of the evidence lower bound of ``target`` under a model.
+
+    A datum is what the posterior's event covers: an image has batch shape ``(B,)`` and event shape ``(D,)``; a whole
+    graph is one datum, of batch shape ``()`` and event shape ``(N, D)``, because its likelihood couples all nodes.
+
+    Args:
+        posterior: ``q(z|x)``, reparameterised.
+        prior: ``p(z)``, of the same batch and event shape.
+        likelihood: maps samples ``(S, *batch, *event)`` to ``p(x|z)``, whose ``log_prob(target)`` is ``(S, *batch)``.
+        target: what the likelihood scores.
+        samples: S, the number of reparameterised samples.
+        analytic: take the KL divergence in closed form rather than at the samples.
+
+    Raises:
+        InputError: if ``samples`` is not a positive integer.
+        NotImplementedError: by torch, if ``analytic`` and no closed form is registered for the two families.
+
+    Reference:
+        Kingma and Welling, Auto-Encoding Variational Bayes (2014), equations 3 and 7.
+    """
+    samples = integer("samples", samples, low=1)
+    z = posterior.rsample(torch.Size((samples,)))
+    if analytic:
+        kl = kl_divergence(posterior, prior).expand(samples, *posterior.batch_shape)
+    else:
+        kl = posterior.log_prob(z) - prior.log_prob(z)
+    return Bound(likelihood(z).log_prob(target), kl, z)

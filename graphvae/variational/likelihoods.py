@@ -1,0 +1,115 @@
+"""The likelihood of a graph given its latent positions: a Bernoulli for each pair of nodes, never held as N x N."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from graphvae._check import integer
+from graphvae.kernels.negatives import sample_pairs
+from graphvae.kernels.pairs import BLOCK, pair_sigmoid_sum, pair_softplus_sum, softplus, tiles
+
+__all__ = ["PairwiseBernoulli"]
+
+
+class PairwiseBernoulli(Distribution):
+    """``p(A|Z) = prod_{i<j} Bernoulli(A_ij; sigmoid(scale z_i . z_j + bias))`` over unordered pairs, no diagonal.
+
+    The value of this distribution is a set of edges: ``(2, E)`` node indices, each edge in one or both directions; only
+    pairs with u < v are read. Everything it reports comes from three sums, over edges, over all pairs and over the
+    diagonal, each computed without an N x N array.
+
+    Args:
+        z: ``(*batch, N, D)`` latent positions.
+        scale: ``()`` factor of the inner product; 1 by default.
+        bias: ``()`` intercept of the logits; 0 by default.
+        block: rows in one tile of the sum over all pairs.
+
+    Reference:
+        Kipf and Welling, Variational Graph Auto-Encoders (2016), equation 2, with scale and bias added.
+    """
+
+    arg_constraints: dict = {}  # noqa: RUF012 - torch's own name and type
+
+    def __init__(self, z: Tensor, scale: Tensor | None = None, bias: Tensor | None = None, block: int = BLOCK) -> None:
+        self.z = z
+        self.scale = z.new_ones(()) if scale is None else scale
+        self.bias = z.new_zeros(()) if bias is None else bias
+        self.block = block
+        n = z.shape[-2]
+        super().__init__(z.shape[:-2], torch.Size((n, n)), validate_args=False)
+
+    @property
+    def num_nodes(self) -> int:
+        """N."""
+        return int(self.z.shape[-2])
+
+    @property
+    def num_pairs(self) -> int:
+        """Number of unordered pairs, N (N - 1) / 2."""
+        return self.num_nodes * (self.num_nodes - 1) // 2
+
+    def logits(self, pairs: Tensor) -> Tensor:
+        """``(*batch, P)`` logits of the pairs ``(2, P)``."""
+        u, v = self.z.index_select(-2, pairs[0]), self.z.index_select(-2, pairs[1])
+        return (u * v).sum(-1) * self.scale + self.bias
+
+    def diagonal_logits(self) -> Tensor:
+        """``(*batch, N)`` logits ``s_ii``: no part of the likelihood, but of Kipf and Welling's loss."""
+        return self.z.square().sum(-1) * self.scale + self.bias
+
+    def ordered_softplus_sum(self) -> Tensor:
+        """``(*batch)`` sums ``sum_ij softplus(s_ij)`` over all N² ordered pairs, the diagonal included."""
+        flat = self.z.reshape(-1, *self.z.shape[-2:])
+        sums = [pair_softplus_sum(z, self.scale, self.bias, block=self.block) for z in flat]
+        return torch.stack(sums).reshape(self.batch_shape)
+
+    def softplus_sum(self) -> Tensor:
+        """``(*batch)`` sums ``sum_{i<j} softplus(s_ij)``: minus the log-likelihood of the graph without edges."""
+        return (self.ordered_softplus_sum() - softplus(self.diagonal_logits()).sum(-1)) / 2
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """``(*batch)`` exact ``log p(A|Z)`` in nats of the edges ``value`` ``(2, E)``, in row blocks."""
+        return self.logits(upper(value)).sum(-1) - self.softplus_sum()
+
+    def log_prob_estimate(self, value: Tensor, samples: int) -> Tensor:
+        """``(*batch)`` unbiased estimate of :meth:`log_prob`, in O(E + samples).
+
+        The edges are summed exactly; the sum over all pairs is estimated from ``samples`` uniform pairs, drawn from
+        torch's current generator.
+
+        Raises:
+            InputError: if ``samples`` is not a positive integer.
+        """
+        samples = integer("samples", samples, low=1)
+        edges = self.logits(upper(value)).sum(-1)
+        if self.num_pairs == 0:
+            return edges
+        drawn = sample_pairs(self.num_nodes, samples, self.z.device)
+        return edges - softplus(self.logits(drawn)).mean(-1) * self.num_pairs
+
+    def expected_edges(self) -> float:
+        """``sum_{i<j} sigmoid(s_ij)``, the expected number of edges; for an empty batch shape."""
+        return pair_sigmoid_sum(self.z, self.scale, self.bias, block=self.block)
+
+    def sample_edges(self) -> Tensor:
+        """``(2, P)`` edges u < v, sorted, of one graph drawn from torch's current generator; empty batch shape."""
+        found = list(self._sample_tiles())
+        pairs = torch.cat(found, 1) if found else torch.empty(2, 0, dtype=torch.int64, device=self.z.device)
+        return pairs[:, torch.argsort(pairs[0] * self.num_nodes + pairs[1])]
+
+    @torch.no_grad()
+    def _sample_tiles(self) -> Iterator[Tensor]:
+        for rows, columns in tiles(self.num_nodes, self.block):
+            p = torch.sigmoid(self.z[rows] @ self.z[columns].T * self.scale + self.bias)
+            hit = torch.rand_like(p) < p
+            hit = hit.triu(1) if rows == columns else hit
+            yield hit.nonzero().T + torch.tensor([[rows.start], [columns.start]], device=p.device)
+
+
+def upper(value: Tensor) -> Tensor:
+    """The pairs of ``(2, E)`` with u < v."""
+    return value[:, value[0] < value[1]]
