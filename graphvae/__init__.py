@@ -1,0 +1,68 @@
+"""graphvae: variational graph auto-encoders with honest likelihoods, splits that cannot leak, and node names that stay.
+
+The names below are loaded when they are first used: importing this package loads torch, and none of torch_geometric,
+scikit-learn, scipy, networkx, pandas, pyarrow or matplotlib.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import torch as _torch  # noqa: F401 - the one heavy dependency every use needs
+
+if TYPE_CHECKING:
+    from graphvae import nn
+    from graphvae._check import InputError
+    from graphvae.data.graph import Graph
+    from graphvae.data.registry import load_graph
+    from graphvae.data.splits import LinkSet, LinkSplit, split_links
+    from graphvae.estimators.run_folder import load
+    from graphvae.estimators.vgae import GAE, VGAE
+    from graphvae.export.embeddings import Embeddings
+    from graphvae.variational.bound import Bound, bound
+
+__all__ = [
+    "GAE",
+    "VGAE",
+    "Bound",
+    "Embeddings",
+    "Graph",
+    "InputError",
+    "LinkSet",
+    "LinkSplit",
+    "bound",
+    "load",
+    "load_graph",
+    "nn",
+    "split_links",
+]
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "GAE": "graphvae.estimators.vgae",
+    "VGAE": "graphvae.estimators.vgae",
+    "Bound": "graphvae.variational.bound",
+    "Embeddings": "graphvae.export.embeddings",
+    "Graph": "graphvae.data.graph",
+    "InputError": "graphvae._check",
+    "LinkSet": "graphvae.data.splits",
+    "LinkSplit": "graphvae.data.splits",
+    "bound": "graphvae.variational.bound",
+    "load": "graphvae.estimators.run_folder",
+    "load_graph": "graphvae.data.registry",
+    "split_links": "graphvae.data.splits",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "nn":
+        return import_module("graphvae.nn")
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'graphvae' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

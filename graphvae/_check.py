@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import operator
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -38,29 +39,31 @@ def resolve(name: str, value: Any, registry: Mapping[str, T]) -> T:
 
 def integer(name: str, value: Any, *, low: int | None = None, high: int | None = None) -> int:
     """``value`` as an int within ``[low, high]``; booleans, floats and strings are refused."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise InputError(f"{name}={value!r}: expected an integer, got {type(value).__name__}")
-    value = value.__index__()
-    _bounds(name, value, low, high)
-    return int(value)
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        result = operator.index(value)
+    except TypeError:
+        raise InputError(f"{name}={value!r}: expected an integer, got {type(value).__name__}") from None
+    _bounds(name, result, low, high)
+    return result
 
 
 def number(
     name: str, value: Any, *, low: float | None = None, high: float | None = None, open_low: bool = False
 ) -> float:
     """``value`` as a finite float within ``[low, high]`` (``(low, high]`` if ``open_low``)."""
-    if (
-        isinstance(value, bool)
-        or not (hasattr(value, "__float__") or hasattr(value, "__index__"))
-        or isinstance(value, str)
-    ):
-        raise InputError(f"{name}={value!r}: expected a number, got {type(value).__name__}")
-    value = float(value)
+    try:
+        if isinstance(value, (bool, str, bytes)):
+            raise TypeError
+        value = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{name}={value!r}: expected a number, got {type(value).__name__}") from None
     if not math.isfinite(value):
         raise InputError(f"{name}={value!r}: expected a finite number")
-    _bounds(name, value, low, high)
     if open_low and low is not None and value <= low:
         raise InputError(f"{name}={value!r}: expected a number greater than {low}")
+    _bounds(name, value, low, high)
     return value
 
 

@@ -1,0 +1,1 @@
+"""Bytes, tables and foreign graph objects in; validated graphs, splits and data sets out; knows no model."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import scipy.sparse
     from torch_geometric.data import Data
 
-__all__ = ["Graph", "HASH_VERSION", "sparse_features"]
+__all__ = ["Graph", "HASH_VERSION", "is_sparse", "rows_of", "sparse_features"]
 
 HASH_VERSION = "graphvae-graph-1"
 
@@ -112,6 +112,7 @@ class Graph:
         return {name: getattr(self, name) for name in self.__slots__ if name != "__dict__"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        state["node_ids"].flags.writeable = False  # pickle does not keep it
         for name, value in state.items():
             object.__setattr__(self, name, value)
 
@@ -196,16 +197,7 @@ class Graph:
         Raises:
             InputError: for an id that is not in the graph, or of the wrong kind (a str where ids are integers).
         """
-        array = np.asarray(ids)
-        kind = "integers" if self.node_ids.dtype.kind == "i" else "strings"
-        if array.size and array.dtype.kind not in ("iu" if kind == "integers" else "U"):
-            example = array.ravel()[0]
-            raise InputError(f"node ids of this graph are {kind}: got {example!r} of type {type(example).__name__}")
-        try:
-            rows = [self._row_of[identifier] for identifier in array.ravel().tolist()]
-        except KeyError as error:
-            raise InputError(f"node id {error.args[0]!r} is not in the graph of {self.num_nodes} nodes") from None
-        return np.array(rows, dtype=np.int64).reshape(array.shape)
+        return rows_of(self._row_of, self.node_ids, ids)
 
     def replace(self, **changes: Any) -> Graph:
         """A new, validated graph with some fields changed; its ``origin`` is kept only if given."""
@@ -270,6 +262,20 @@ def is_sparse(x: Tensor) -> bool:
     return x.layout != torch.strided
 
 
+def rows_of(row_of: Mapping[Any, int], node_ids: np.ndarray, ids: Any) -> np.ndarray:
+    """Rows of ``ids`` (any shape) by the index ``row_of``, int64; see :meth:`Graph.rows`."""
+    array = np.asarray(ids)
+    kind = "integers" if node_ids.dtype.kind == "i" else "strings"
+    if array.size and array.dtype.kind not in ("iu" if kind == "integers" else "U"):
+        example = array.ravel()[:1].tolist()[0]
+        raise InputError(f"node ids of this graph are {kind}: got {example!r} of type {type(example).__name__}")
+    try:
+        rows = [row_of[identifier] for identifier in array.ravel().tolist()]
+    except KeyError as error:
+        raise InputError(f"node id {error.args[0]!r} is not in the graph of {len(node_ids)} nodes") from None
+    return np.array(rows, dtype=np.int64).reshape(array.shape)
+
+
 def sparse_features(row_pointers: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
     """A ``torch.sparse_csr`` tensor, checked, without torch's notice that the layout is in beta."""
     with warnings.catch_warnings():
@@ -279,10 +285,10 @@ def sparse_features(row_pointers: Tensor, columns: Tensor, values: Tensor, shape
 
 def _tensor(name: str, value: Any) -> Tensor:
     try:
-        tensor = value.detach().cpu() if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+        # A copy, so that nobody else can change the graph; torch also warns about arrays that are read-only.
+        return value.detach().cpu().clone() if isinstance(value, Tensor) else torch.as_tensor(np.array(value))
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{name}: expected a tensor or array of numbers ({error})") from None
-    return tensor.clone()
 
 
 def _integers(name: str, value: Any) -> Tensor:
@@ -304,10 +310,9 @@ def _edge_index(value: Any) -> Tensor:
 def _features(value: Any) -> Tensor:
     """Dense (N, F) or CSR (N, F), floating, finite; scipy sparse matrices are accepted."""
     if hasattr(value, "tocsr"):
-        matrix = value.tocsr()
+        matrix = value.tocsr(copy=True)  # sum_duplicates works in place, and the matrix is the caller's
         matrix.sum_duplicates()
-        parts = (torch.as_tensor(np.array(a)) for a in (matrix.indptr, matrix.indices, matrix.data))
-        rows, columns, values = parts
+        rows, columns, values = (torch.as_tensor(np.array(a)) for a in (matrix.indptr, matrix.indices, matrix.data))
         x = sparse_features(rows.long(), columns.long(), values, (int(matrix.shape[0]), int(matrix.shape[1])))
     else:
         x = value.detach().cpu() if isinstance(value, Tensor) and value.layout != torch.strided else _tensor("x", value)
@@ -315,7 +320,8 @@ def _features(value: Any) -> Tensor:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
                 x = (x.coalesce() if x.layout == torch.sparse_coo else x).to_sparse_csr()
-            x = sparse_features(x.crow_indices().long(), x.col_indices().long(), x.values().clone(), tuple(x.shape))
+            rows, columns, values = (t.clone() for t in (x.crow_indices().long(), x.col_indices().long(), x.values()))
+            x = sparse_features(rows, columns, values, (int(x.shape[0]), int(x.shape[1])))
     if x.dim() != 2:
         raise InputError(f"x has shape {tuple(x.shape)}: expected (N, F)")
     if x.is_complex():
@@ -356,10 +362,15 @@ def _node_ids(value: Any, n: int) -> np.ndarray:
             raise InputError(f"node_ids has shape {array.shape}: expected ({n},)")
         if array.dtype.kind == "O" and all(isinstance(item, str) for item in array.tolist()):
             array = array.astype(str)
+        if isinstance(value, (list, tuple)) and array.dtype.kind == "U" and not all(isinstance(i, str) for i in value):
+            # numpy would have written the integers among them as strings.
+            raise InputError("node_ids mix kinds: expected integers or strings, all of one kind")
         if array.dtype.kind not in "iuU":
             raise InputError(f"node_ids are of type {array.dtype}: expected integers or strings, all of one kind")
         if array.dtype.kind == "u" and n and int(array.max()) > np.iinfo(np.int64).max:
             raise InputError(f"node_ids contains {array.max()}: expected integers below 2**63, or strings")
+        if array.dtype.kind == "U" and "\0" in "".join(array.tolist()):
+            raise InputError("node_ids contain the character NUL, which numpy strings cannot keep: expected others")
         ids = array.astype(np.int64) if array.dtype.kind in "iu" else array.astype(str)
         unique, counts = np.unique(ids, return_counts=True)
         if len(unique) != n:
@@ -375,7 +386,7 @@ def _count_nodes(index: Tensor, x: Tensor | None, y: Any, node_ids: Any, num_nod
     if x is not None:
         return int(x.shape[0])
     for rows in (node_ids, y):
-        if rows is not None:
+        if rows is not None and np.ndim(rows):
             return len(rows)
     return int(index.max()) + 1 if index.numel() else 0
 

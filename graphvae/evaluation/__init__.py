@@ -1,0 +1,1 @@
+"""Metrics, baselines, null models, calibration and reports; sees arrays only."""

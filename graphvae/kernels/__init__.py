@@ -1,0 +1,1 @@
+"""Where speed lives, behind two doors: propagate() and pair_softplus_sum()."""

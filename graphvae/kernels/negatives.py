@@ -34,8 +34,16 @@ def sample_negative_pairs(keys: Tensor, num_nodes: int, count: int) -> Tensor:
     Raises:
         InputError: if every pair is an edge.
     """
-    if len(keys) >= num_nodes * (num_nodes - 1) // 2:
+    num_pairs = num_nodes * (num_nodes - 1) // 2
+    if len(keys) >= num_pairs:
         raise InputError(f"the graph of {num_nodes} nodes is complete: expected at least one pair that is no edge")
+    if 2 * len(keys) > num_pairs:
+        # Rejection would hardly ever end; the non-edges are fewer than the keys at hand.
+        u, v = torch.triu_indices(num_nodes, num_nodes, 1, device=keys.device)
+        free = u * num_nodes + v
+        free = free[~torch.isin(free, keys)]
+        drawn = free[torch.randint(len(free), (count,), device=keys.device)]
+        return torch.stack([drawn // num_nodes, drawn % num_nodes])
     pairs = sample_pairs(num_nodes, count, keys.device)
     if len(keys) == 0:
         return pairs

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from graphvae._check import InputError, resolve
+from graphvae._check import InputError, integer, resolve
 
 __all__ = ["BACKENDS", "pair_sigmoid_sum", "pair_softplus_sum", "softplus", "tiles"]
 
@@ -51,9 +51,7 @@ def pair_softplus_sum(
     """
     if z.dim() != 2:
         raise InputError(f"z has shape {tuple(z.shape)}: expected (N, D)")
-    if block < 1:
-        raise InputError(f"block={block}: expected at least 1")
-    return resolve("backend", backend or "blockwise", BACKENDS)(z, scale, bias, block)
+    return resolve("backend", backend or "blockwise", BACKENDS)(z, scale, bias, integer("block", block, low=1))
 
 
 def tiles(n: int, block: int) -> Iterator[tuple[slice, slice]]:
@@ -127,6 +125,9 @@ def _entropy_part(p: Tensor) -> Tensor:
 
 
 def _blockwise(z: Tensor, scale: Tensor, bias: Tensor, block: int) -> Tensor:
+    if not torch.is_grad_enabled():
+        # A Function is told that parameters need a gradient even here; detached, they get the value alone, precisely.
+        z, scale, bias = z.detach(), scale.detach(), bias.detach()
     return _Blockwise.apply(z, scale, bias, block)
 
 

@@ -36,7 +36,8 @@ class SparseMatrix:
     @classmethod
     def from_csr(cls, row_pointers: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> SparseMatrix:
         """A matrix from CSR parts; indices are narrowed to 32 bits where they fit, which halves their traffic."""
-        return cls(_narrow(row_pointers, shape), _narrow(columns, shape), values, shape)
+        nnz = columns.numel()
+        return cls(_narrow(row_pointers, nnz, shape), _narrow(columns, nnz, shape), values, shape)
 
     @property
     def T(self) -> SparseMatrix:
@@ -56,8 +57,8 @@ class SparseMatrix:
         return SparseMatrix(pointers, rows, self.values[order], (self.shape[1], self.shape[0]))
 
     def with_values(self, values: Tensor) -> SparseMatrix:
-        """The same sparsity pattern with other values, ``(nnz,)``."""
-        return replace(self, values=values)
+        """The same sparsity pattern with other values, ``(nnz,)``; no longer taken for symmetric."""
+        return replace(self, values=values, symmetric=False)
 
     def to(self, *, device: torch.device | None = None, dtype: torch.dtype | None = None) -> SparseMatrix:
         """The matrix on another device or in another floating type."""
@@ -109,10 +110,9 @@ def normalised_adjacency(
     inverse_root = degree.rsqrt()
     values = (inverse_root[source] * weight * inverse_root[target]).to(dtype)
     pointers = torch.cat([source.new_zeros(1), torch.bincount(source, minlength=num_nodes).cumsum(0)])
-    shape = (num_nodes, num_nodes)
-    return SparseMatrix(_narrow(pointers, shape), _narrow(target, shape), values, shape, symmetric=True)
+    return replace(SparseMatrix.from_csr(pointers, target, values, (num_nodes, num_nodes)), symmetric=True)
 
 
-def _narrow(index: Tensor, shape: tuple[int, int]) -> Tensor:
+def _narrow(index: Tensor, nnz: int, shape: tuple[int, int]) -> Tensor:
     """int32 where every index fits; pointers and columns of one matrix end up with one type."""
-    return index.to(torch.int32 if max(index.numel(), *shape) < _INT32_LIMIT else torch.int64)
+    return index.to(torch.int32 if max(nnz, *shape) < _INT32_LIMIT else torch.int64)

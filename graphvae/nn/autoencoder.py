@@ -14,8 +14,8 @@ class Autoencoder(nn.Module):
     """A variational auto-encoder in the widest sense: three networks that return distributions.
 
     Args:
-        encoder: ``(inputs, offset) -> q(z|x)``.
-        prior: ``inputs -> p(z)``; if ``prior.conditional``, the encoder's mean is taken around the prior's.
+        encoder: ``(inputs, around) -> q(z|x)``.
+        prior: ``inputs -> p(z)``; if ``prior.conditional``, the posterior is taken relative to it.
         decoder: ``z -> p(x|z)``.
     """
 
@@ -26,7 +26,7 @@ class Autoencoder(nn.Module):
     def forward(self, inputs: Any) -> tuple[Distribution, Distribution]:
         """Posterior and prior of the datum."""
         prior = self.prior(inputs)
-        return self.encoder(inputs, prior.mean if self.prior.conditional else None), prior
+        return self.encoder(inputs, prior if self.prior.conditional else None), prior
 
     def decode(self, z: Tensor) -> Any:
         """The likelihood ``p(x|z)``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from torch import Tensor, nn
+from torch import nn
 from torch.distributions import Distribution
 
 from graphvae.nn.inputs import GraphInputs, dropout_features
@@ -51,12 +51,12 @@ class GCNEncoder(nn.Module):
         self.posterior = posterior
         self.dropout = dropout
 
-    def forward(self, inputs: GraphInputs, offset: Tensor | None = None) -> Distribution:
-        """``q(Z | X, A)``, batch shape ``()``, event shape ``(N, D)``; ``offset`` ``(N, D)`` is added to its mean."""
+    def forward(self, inputs: GraphInputs, around: Distribution | None = None) -> Distribution:
+        """``q(Z | X, A)``, batch shape ``()``, event shape ``(N, D)``; relative to the prior ``around`` if given."""
         h = inputs.x
         for layer in self.hidden:
             h = layer(self._drop(h), inputs.propagation).relu()
-        return self.posterior(self.head(self._drop(h), inputs.propagation), event_dim=2, offset=offset)
+        return self.posterior(self.head(self._drop(h), inputs.propagation), event_dim=2, around=around)
 
     def _drop(self, h: object) -> object:
         return None if h is None else dropout_features(h, self.dropout, self.training)  # type: ignore[arg-type]

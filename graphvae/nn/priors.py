@@ -50,7 +50,8 @@ class FeaturePrior(nn.Module):
     """``p(z_i | x_i) = N(f(x_i), s²)`` with a network f of the node's own features and one learned s.
 
     The conditional VAE's idea on a graph: the KL divergence is charged only for what the features do not tell. The
-    posterior is taken around the same mean, ``q = N(f(x_i) + GCN(X, A)_i, .)``, so both start close together.
+    posterior is taken relative to it, ``q = N(f(x_i) + mu_i, (s sigma_i)²)`` with ``[mu, log sigma] = GCN(X, A)``, so
+    that both start close together whatever s is.
 
     Args:
         hidden_dims: widths of the hidden layers of f (ReLU).
@@ -63,7 +64,7 @@ class FeaturePrior(nn.Module):
 
     conditional = True
 
-    def __init__(self, hidden_dims: Sequence[int] = (64,), dropout: float = 0.5) -> None:
+    def __init__(self, hidden_dims: Sequence[int] = (64,), dropout: float = 0.3) -> None:
         super().__init__()
         self.hidden_dims = tuple(integer("hidden_dims", width, low=1) for width in hidden_dims)
         self.dropout = number("dropout", dropout, low=0, high=0.99)
@@ -85,7 +86,8 @@ class FeaturePrior(nn.Module):
         prior = FeaturePrior(self.hidden_dims, self.dropout)
         widths = [num_features, *self.hidden_dims, latent_dim]
         prior.layers.extend(SparseLinear(i, o, bias=True) for i, o in pairwise(widths))
-        prior.log_scale = nn.Parameter(torch.zeros(()))
+        # Narrow at first: noise as wide as the untrained f's outputs drowns what it has to say about the edges.
+        prior.log_scale = nn.Parameter(torch.tensor(-2.0))
         return prior
 
     def forward(self, inputs: GraphInputs) -> Independent:

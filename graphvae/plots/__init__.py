@@ -1,0 +1,1 @@
+"""Pictures, written without a window."""

@@ -1,0 +1,1 @@
+"""The one loop, its objectives and its randomness."""

@@ -51,6 +51,8 @@ def resolve_device(device: Any) -> torch.device:
         raise InputError(f"device={device!r}: expected 'auto', 'cpu' or 'cuda'")
     if resolved.type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"device={device!r}: torch finds no CUDA device here; expected 'cpu' or 'auto'")
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"device={device!r}: torch finds {torch.cuda.device_count()} CUDA devices here")
     return resolved
 
 
@@ -81,8 +83,11 @@ def train(
         callback: is given each record of the history as it is made.
 
     Raises:
-        NonFiniteError: at the first loss or term that is not finite.
+        InputError: for ``patience`` without ``validate``.
+        NonFiniteError: at the first loss, term or validation figure that is not finite, or for such weights at the end.
     """
+    if patience is not None and validate is None:
+        raise InputError(f"patience={patience}: expected validate as well; without it nothing can be selected")
     optimiser = torch.optim.Adam(module.parameters(), lr=learning_rate, fused=True)
     history: list[dict[str, float]] = []
     best_score, best_epoch, best_state = -math.inf, 0, None
@@ -90,20 +95,22 @@ def train(
         module.train()
         with seeded(seed, "step", epoch, device=device):
             loss, terms = step(epoch)
-        record = {"epoch": epoch, "loss": float(loss.detach())}
-        record.update({name: float(value.detach()) for name, value in terms.items()})
-        for name, value in record.items():
-            if not math.isfinite(value):
-                raise NonFiniteError(f"epoch {epoch}: {name} is {value}; expected finite terms (lower learning_rate?)")
+        figures = {name: float(value.detach()) for name, value in terms.items()}
+        loss_value = float(loss.detach())
+        # The terms come first: a loss is not finite because one of them is not.
+        _check_finite(epoch, {**figures, "loss": loss_value})
+        record = {"epoch": epoch, "loss": loss_value, **figures}
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
         if validate is not None:
             module.eval()
-            figures = validate()
-            record.update({f"val_{name}": float(value) for name, value in figures.items()})
-            if patience is not None and figures["score"] > best_score:
-                best_score, best_epoch = figures["score"], epoch
+            with seeded(seed, "validate", epoch, device=device):
+                validation = {f"val_{name}": float(value) for name, value in validate().items()}
+            _check_finite(epoch, validation)
+            record.update(validation)
+            if patience is not None and validation["val_score"] > best_score:
+                best_score, best_epoch = validation["val_score"], epoch
                 best_state = {name: value.clone() for name, value in module.state_dict().items()}
         history.append(record)
         if callback is not None:
@@ -113,4 +120,14 @@ def train(
     if best_state is not None:
         module.load_state_dict(best_state)
     module.eval()
+    # The last step's gradient shows in no loss; once a parameter is not finite, it stays so.
+    for name, parameter in module.named_parameters():
+        if not bool(torch.isfinite(parameter).all()):
+            raise NonFiniteError(f"epoch {len(history)}: the weights {name} are not finite after the last step")
     return TrainingResult(history, best_epoch if patience is not None else len(history))
+
+
+def _check_finite(epoch: int, figures: Mapping[str, float]) -> None:
+    for name, value in figures.items():
+        if not math.isfinite(value):
+            raise NonFiniteError(f"epoch {epoch}: {name} is {value}; expected finite terms (lower learning_rate?)")

@@ -1,0 +1,1 @@
+"""The mathematics that graphs and images share: the bound, posteriors, distributions, likelihoods."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
-from graphvae._check import integer
+from graphvae._check import InputError, integer
 
 __all__ = ["Bound", "bound"]
 
@@ -24,11 +24,13 @@ class Bound:
         log_likelihood: ``(S, *batch)`` values of ``log p(x | z)``.
         kl: ``(S, *batch)``; the analytic ``KL(q(z|x) || p(z))`` in every row, or ``log q(z|x) - log p(z)`` per sample.
         z: ``(S, *batch, *event)`` the samples.
+        analytic: whether ``kl`` is the closed form, of which no importance weights can be made.
     """
 
     log_likelihood: Tensor
     kl: Tensor
     z: Tensor
+    analytic: bool = False
 
     def elbo(self, beta: float = 1.0) -> Tensor:
         """``(*batch)`` evidence lower bound, ``E_q[log p(x|z)] - beta KL``, averaged over the samples."""
@@ -37,17 +39,27 @@ class Bound:
     def iwae(self) -> Tensor:
         """``(*batch)`` importance-weighted bound ``log 1/S sum_s p(x, z_s) / q(z_s | x)``.
 
-        Needs a bound taken with ``analytic=False``: the weights are made of densities, not of divergences.
+        Raises:
+            InputError: for a bound not taken with ``analytic=False``: the weights are made of densities.
 
         Reference:
             Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders (2016), equation 8.
         """
-        return torch.logsumexp(self.log_likelihood - self.kl, 0) - math.log(len(self.kl))
+        return torch.logsumexp(self._log_weight(), 0) - math.log(len(self.kl))
 
     def effective_sample_size(self) -> Tensor:
-        """``(*batch)`` effective number of importance samples, ``(sum w)² / sum w²``, between 1 and S."""
-        log_weight = self.log_likelihood - self.kl
+        """``(*batch)`` effective number of importance samples, ``(sum w)² / sum w²``, between 1 and S.
+
+        Raises:
+            InputError: as :meth:`iwae`.
+        """
+        log_weight = self._log_weight()
         return torch.exp(2 * torch.logsumexp(log_weight, 0) - torch.logsumexp(2 * log_weight, 0))
+
+    def _log_weight(self) -> Tensor:
+        if self.analytic:
+            raise InputError("analytic=True: importance weights are made of densities; expected analytic=False")
+        return self.log_likelihood - self.kl
 
 
 def bound(
@@ -85,4 +97,4 @@ def bound(
         kl = kl_divergence(posterior, prior).expand(samples, *posterior.batch_shape)
     else:
         kl = posterior.log_prob(z) - prior.log_prob(z)
-    return Bound(likelihood(z).log_prob(target), kl, z)
+    return Bound(likelihood(z).log_prob(target), kl, z, analytic)

@@ -47,6 +47,11 @@ class Point(Distribution):
         """The place, repeated: ``(*sample_shape, *batch, *event)``."""
         return self.loc.expand(Size(sample_shape) + self.loc.shape)
 
+    def sample(self, sample_shape: Size | list[int] | tuple[int, ...] = Size()) -> Tensor:  # noqa: B008 - torch's signature
+        """As :meth:`rsample`, without a gradient."""
+        # Even under no_grad, expanding to the same shape gives back the tensor itself.
+        return self.rsample(sample_shape).detach()
+
 
 @register_kl(Point, Distribution)
 def _kl_point(p: Point, q: Distribution) -> Tensor:

@@ -63,7 +63,7 @@ class PairwiseBernoulli(Distribution):
 
     def ordered_softplus_sum(self) -> Tensor:
         """``(*batch)`` sums ``sum_ij softplus(s_ij)`` over all N² ordered pairs, the diagonal included."""
-        flat = self.z.reshape(-1, *self.z.shape[-2:])
+        flat = self.z.reshape(self.batch_shape.numel(), *self.z.shape[-2:])
         sums = [pair_softplus_sum(z, self.scale, self.bias, block=self.block) for z in flat]
         return torch.stack(sums).reshape(self.batch_shape)
 

@@ -28,8 +28,8 @@ class PosteriorFamily(Protocol):
     def width(self, latent_dim: int) -> int:
         """Number of outputs per latent vector."""
 
-    def __call__(self, parameters: Tensor, event_dim: int, offset: Tensor | None = None) -> Distribution:
-        """The posterior for ``parameters``, ``(*, width)``, its mean shifted by ``offset``, ``(*, D)``."""
+    def __call__(self, parameters: Tensor, event_dim: int, around: Distribution | None = None) -> Distribution:
+        """The posterior for ``parameters``, ``(*, width)``, taken relative to the prior ``around`` if given."""
 
 
 class GaussianPosterior:
@@ -42,11 +42,11 @@ class GaussianPosterior:
         """mu and log sigma: 2 D."""
         return 2 * latent_dim
 
-    def __call__(self, parameters: Tensor, event_dim: int, offset: Tensor | None = None) -> Independent:
-        """The Gaussian of ``parameters`` ``(*, 2 D)``; ``offset`` ``(*, D)`` is added to mu."""
+    def __call__(self, parameters: Tensor, event_dim: int, around: Distribution | None = None) -> Independent:
+        """The Gaussian of ``parameters`` ``(*, 2 D)``; relative to ``around``, zeros mean that very distribution."""
         loc, log_scale = parameters.chunk(2, -1)
-        if offset is not None:
-            loc = loc + offset
+        if around is not None:
+            loc, log_scale = loc + around.mean, log_scale + around.stddev.log()
         return diagonal_normal(loc, log_scale.clamp(max=MAX_LOG_SCALE).exp(), event_dim)
 
 
@@ -60,9 +60,9 @@ class PointPosterior:
         """mu alone: D."""
         return latent_dim
 
-    def __call__(self, parameters: Tensor, event_dim: int, offset: Tensor | None = None) -> Point:
-        """The point at ``parameters`` ``(*, D)``, shifted by ``offset``."""
-        return Point(parameters if offset is None else parameters + offset, event_dim)
+    def __call__(self, parameters: Tensor, event_dim: int, around: Distribution | None = None) -> Point:
+        """The point at ``parameters`` ``(*, D)``, or that far from the mean of ``around``."""
+        return Point(parameters if around is None else parameters + around.mean, event_dim)
 
 
 POSTERIORS: dict[str, PosteriorFamily] = {"gaussian": GaussianPosterior(), "point": PointPosterior()}

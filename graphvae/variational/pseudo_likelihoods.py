@@ -5,9 +5,9 @@ Each wraps a :class:`PairwiseBernoulli` and has its ``log_prob``, in weighted na
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
+from graphvae._check import InputError
 from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
 from graphvae.kernels.pairs import softplus
 from graphvae.variational.likelihoods import PairwiseBernoulli, upper
@@ -33,8 +33,12 @@ class KipfPseudoLikelihood:
         self.likelihood = likelihood
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """``(*batch)`` weighted nats of the edges ``value`` ``(2, E)``."""
-        pairs = upper(value)
+        """``(*batch)`` weighted nats of the edges ``value`` ``(2, E)``.
+
+        Raises:
+            InputError: if there are none.
+        """
+        pairs = _some(value)
         n, ones = self.likelihood.num_nodes, 2 * pairs.shape[1]
         weight = (n * n - ones) / ones
         norm = n * n / (2 * (n * n - ones))
@@ -61,9 +65,20 @@ class SampledPseudoLikelihood:
         self.likelihood = likelihood
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """``(*batch)`` weighted nats of the edges ``value`` ``(2, E)``."""
-        pairs = upper(value)
+        """``(*batch)`` weighted nats of the edges ``value`` ``(2, E)``.
+
+        Raises:
+            InputError: if there are no edges, or no pairs that are none.
+        """
+        pairs = _some(value)
         n = self.likelihood.num_nodes
         negatives = sample_negative_pairs(edge_keys(pairs, n), n, pairs.shape[1])
         cost = softplus(-self.likelihood.logits(pairs)).mean(-1) + softplus(self.likelihood.logits(negatives)).mean(-1)
-        return torch.as_tensor(-(n * n)) * cost
+        return -float(n * n) * cost
+
+
+def _some(value: Tensor) -> Tensor:
+    pairs = upper(value)
+    if pairs.shape[1] == 0:
+        raise InputError("the graph has no edges: this objective weighs edges against other pairs and expects some")
+    return pairs

@@ -1,0 +1,35 @@
+"""The commands, by name."""
+
+from __future__ import annotations
+
+import typer
+
+from graphvae.cli import benchmark, datasets, quickstart, runs, train
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="graphvae",
+    help="Variational graph auto-encoders: train, evaluate, embed.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _top(context: typer.Context, version: bool = typer.Option(False, "--version", help="Show the version.")) -> None:
+    if version:
+        import graphvae
+
+        print(graphvae.__version__)
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+app.command("quickstart")(quickstart.quickstart)
+app.command("train")(train.train)
+app.command("evaluate")(runs.evaluate)
+app.command("embed")(runs.embed)
+app.command("benchmark")(benchmark.benchmark)
+app.add_typer(datasets.app, name="datasets")

@@ -1,0 +1,54 @@
+"""``graphvae datasets``: what there is, and whether the files are right."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from graphvae._check import InputError
+from graphvae.cli.output import say, show, table
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Data sets: list, fetch, verify.", no_args_is_help=True)
+
+Names = Annotated[Optional[list[str]], typer.Argument(help="Data sets; all by default.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command("list")
+def list_datasets(as_json: AsJson = False) -> None:
+    """Every data set with its counts, and whether its files are at hand."""
+    from graphvae.data.registry import card, dataset_names, dataset_status
+
+    rows, data = [], []
+    for name in dataset_names():
+        counts, status = card(name).counts, dataset_status(name)
+        rows.append([name, *(str(count or "-") for count in vars(counts).values()), status.state, card(name).title])
+        data.append({"name": name, **vars(counts), "state": status.state, "missing": list(status.missing)})
+    text = table(["name", "nodes", "edges", "features", "classes", "files", "what"], rows)
+    show(text, data, as_json=as_json)
+
+
+@app.command("fetch")
+def fetch(names: Names = None) -> None:
+    """Fetch missing files from their pinned sources, each verified before it is put in place."""
+    from graphvae.data.registry import dataset_names, fetch_dataset
+
+    for name in names or dataset_names():
+        fetched = fetch_dataset(name)
+        say(*(f"{name}: fetched {path}" for path in fetched) if fetched else (f"{name}: nothing to fetch",))
+
+
+@app.command("verify")
+def verify(names: Names = None, as_json: AsJson = False) -> None:
+    """Check files against their checksums; exit status 2 if one is wrong, or missing from a data set that was named."""
+    from graphvae.data.registry import dataset_names, verify_dataset
+
+    results = [result for name in names or dataset_names() for result in verify_dataset(name)]
+    lines = [f"{r.state:<8} {r.path}  {r.detail}" for r in results]
+    show("\n".join(lines), [vars(r) for r in results], as_json=as_json)
+    bad = [r.path for r in results if r.state == "wrong" or (names and r.state == "missing")]
+    if bad:
+        raise InputError(f"{len(bad)} of {len(results)} files are not as their cards say: {', '.join(bad)}")

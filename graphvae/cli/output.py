@@ -1,0 +1,30 @@
+"""How commands print: a table or JSON to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+__all__ = ["say", "show", "table"]
+
+
+def say(*lines: str) -> None:
+    """Lines to stderr."""
+    for line in lines:
+        print(line, file=sys.stderr)
+
+
+def show(text: str, data: Any, *, as_json: bool) -> None:
+    """The result, to stdout: ``text``, or ``data`` as JSON."""
+    print(json.dumps(data, indent=2, allow_nan=False) if as_json else text)
+
+
+def table(columns: list[str], rows: list[list[str]]) -> str:
+    """A plain-text table, the first column left-aligned, the others right."""
+    widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
+    lines = []
+    for row in [columns, *rows]:
+        cells = [cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,129 @@
+"""``graphvae train``: data in, a run folder out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from graphvae._check import InputError, one_of
+from graphvae.cli.output import say, show
+
+__all__ = ["train"]
+
+
+def train(
+    data: Annotated[str, typer.Argument(help="A data set (see: graphvae datasets list) or an edge-list file.")],
+    model: Annotated[str, typer.Option(help="vgae or gae.")] = "vgae",
+    preset: Annotated[Optional[str], typer.Option(help="Whole settings of vgae: paper, elbo or generative.")] = None,
+    epochs: Annotated[Optional[int], typer.Option(help="Training steps, full batch.")] = None,
+    latent_dim: Annotated[Optional[int], typer.Option(help="Dimension of the latent space.")] = None,
+    hidden_dims: Annotated[Optional[str], typer.Option(help="Widths of hidden layers: 32 or 64,32 or none.")] = None,
+    objective: Annotated[Optional[str], typer.Option(help="kipf, elbo or sampled.")] = None,
+    prior: Annotated[Optional[str], typer.Option(help="normal or features (vgae).")] = None,
+    dropout: Annotated[Optional[float], typer.Option(help="Rate in the encoder.")] = None,
+    beta: Annotated[Optional[float], typer.Option(help="Weight of the KL divergence (vgae).")] = None,
+    kl_warmup: Annotated[Optional[int], typer.Option(help="Epochs over which that weight grows (vgae).")] = None,
+    learning_rate: Annotated[Optional[float], typer.Option(help="Adam's.")] = None,
+    patience: Annotated[Optional[int], typer.Option(help="Select on validation; stop after this many epochs.")] = None,
+    device: Annotated[Optional[str], typer.Option(help="auto, cpu or cuda.")] = None,
+    val: Annotated[float, typer.Option(help="Share of edges for validation.")] = 0.05,
+    test: Annotated[float, typer.Option(help="Share of edges for the test.")] = 0.10,
+    seed: Annotated[int, typer.Option(help="Seed of the split and the model.")] = 0,
+    out: Annotated[Optional[Path], typer.Option(help="Run folder; runs/<data>-<model>-<seed> by default.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing run folder.")] = False,
+    no_features: Annotated[bool, typer.Option("--no-features", help="Leave out a data set's features.")] = False,
+    source: Annotated[Optional[str], typer.Option(help="Column of the edge's one end (files).")] = None,
+    target: Annotated[Optional[str], typer.Option(help="Column of the edge's other end (files).")] = None,
+    weight: Annotated[Optional[str], typer.Option(help="Column of edge weights (files).")] = None,
+    features: Annotated[Optional[Path], typer.Option(help="Table of node features keyed by id (files).")] = None,
+    self_loops: Annotated[Optional[str], typer.Option(help="error or drop (files).")] = None,
+    duplicates: Annotated[
+        Optional[str], typer.Option(help="Repeats with other weights: error, first, sum, mean or max (files).")
+    ] = None,
+    bad_rows: Annotated[Optional[str], typer.Option(help="error or drop (files).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Split the links, train, evaluate on the test part once, and write a run folder."""
+    from graphvae.data.splits import split_links
+    from graphvae.estimators.run_folder import ESTIMATORS, check_target, save_run, write_metrics
+    from graphvae.estimators.vgae import VGAE
+
+    one_of("--model", model, [name.lower() for name in ESTIMATORS])
+    settings: dict[str, Any] = {
+        "epochs": epochs,
+        "latent_dim": latent_dim,
+        "hidden_dims": None if hidden_dims is None else _widths(hidden_dims),
+        "objective": objective,
+        "prior": prior,
+        "dropout": dropout,
+        "beta": beta,
+        "kl_warmup": kl_warmup,
+        "learning_rate": learning_rate,
+        "patience": patience,
+        "device": device,
+        "seed": seed,
+    }
+    chosen = {name: value for name, value in settings.items() if value is not None}
+    if preset is not None and model != "vgae":
+        raise InputError(f"--preset={preset!r}: expected with --model vgae only")
+    if model == "vgae":
+        estimator = VGAE.preset(preset or "paper", **chosen)
+    else:
+        estimator = ESTIMATORS[model.upper()]().set_params(**chosen)
+    folder = out or Path("runs") / f"{Path(data).stem}-{model}-{seed}"
+    check_target(folder, overwrite=overwrite)
+    file_options = {
+        "source": source,
+        "target": target,
+        "weight": weight,
+        "features": None if features is None else str(features),
+        "self_loops": self_loops,
+        "duplicates": duplicates,
+        "bad_rows": bad_rows,
+    }
+    graph = _load(data, {k: v for k, v in file_options.items() if v is not None}, no_features)
+    split = split_links(graph, val=val, test=test, seed=seed)
+    say(f"{data}: {graph.num_nodes} nodes, {graph.num_edges} edges, {graph.num_features or 'no'} features", str(split))
+    estimator.fit(split, progress=not quiet)
+    metrics: dict[str, Any] = {"run": str(folder)}
+    text = ""
+    for part, share in (("val", val), ("test", test)):
+        if share:
+            report = estimator.evaluate(split, part=part)
+            metrics[part] = report.to_dict()
+            text = str(report)
+    save_run(estimator, folder, overwrite=overwrite)
+    write_metrics(folder, metrics)
+    show(text or "no pairs held out, nothing to evaluate", metrics, as_json=as_json)
+    say(f"written to {folder}")
+
+
+def _load(data: str, file_options: dict[str, Any], no_features: bool) -> Any:
+    """A data set by name, or a graph from an edge-list file."""
+    from graphvae.data.graph import Graph
+    from graphvae.data.registry import dataset_names, load_graph
+
+    if data in dataset_names():
+        if file_options:
+            name, value = next(iter(file_options.items()))
+            raise InputError(f"--{name.replace('_', '-')}={value!r}: {data} is a data set; expected with a file only")
+        return load_graph(data, features=not no_features)
+    if Path(data).is_file():
+        if no_features:
+            raise InputError("--no-features: expected with a data set; a file has features only if --features names them")
+        return Graph.from_edges(data, **file_options)
+    if Path(data).suffix:
+        raise InputError(f"{data!r} is no file: expected a path to an edge list, or one of {', '.join(dataset_names())}")
+    return load_graph(data)
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    if text.strip() in ("", "none"):
+        return ()
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--hidden-dims={text!r}: expected widths such as 32 or 64,32, or none") from None

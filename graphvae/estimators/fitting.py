@@ -1,0 +1,272 @@
+"""From arguments and a graph to a fitted model: the door's checks, the module, the steps, the calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphvae._check import InputError, integer, number, resolve
+from graphvae.data.graph import Graph, rows_of
+from graphvae.data.splits import LinkSplit
+from graphvae.estimators.parameters import component
+from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
+from graphvae.nn.autoencoder import Autoencoder
+from graphvae.nn.encoders import GCNEncoder
+from graphvae.nn.inputs import GraphInputs
+from graphvae.training.loop import resolve_device, train
+from graphvae.training.objectives import OBJECTIVES
+from graphvae.training.progress import progress_bar
+from graphvae.training.randomness import check_seed, seeded
+from graphvae.variational.bound import bound
+from graphvae.variational.posteriors import POSTERIORS
+
+__all__ = ["Fitted", "build_module", "check_compatible", "check_params", "encode", "fit_graph", "inputs_of"]
+
+
+@dataclass
+class Fitted:
+    """All that a fitted graph estimator knows.
+
+    Args:
+        label: what reports call the model.
+        module: encoder, prior and decoder, in evaluation mode.
+        posterior_name: family of the posterior.
+        num_features: F of the fitted graph; 0 for a model with one free row per node.
+        node_ids: ``(N,)`` ids of the fitted graph.
+        mean: ``(N, D)`` float32 posterior means of the fitted graph.
+        scale: ``(N, D)`` float32 posterior standard deviations, or None for a point posterior.
+        density: share of pairs that are edges, of the whole graph where a split knows it.
+        calibration: from logits to probabilities.
+        history: one record per epoch.
+        best_epoch: the epoch whose weights were kept.
+        split_hash: hash of the fitted split; None after ``fit(graph)``.
+        source: the fitted split or graph; after loading, a callable that reads it when it is first needed.
+    """
+
+    label: str
+    module: Autoencoder
+    posterior_name: str
+    num_features: int
+    node_ids: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray | None
+    density: float
+    calibration: Any
+    history: list[dict[str, float]]
+    best_epoch: int
+    split_hash: str | None
+    source: Any
+    _rows: dict[Any, int] = field(default_factory=dict, repr=False)
+
+    def data(self) -> Graph | LinkSplit:
+        """The fitted split or graph; read from its origin if the model was loaded.
+
+        Raises:
+            InputError: if a loaded model's features cannot be read again.
+        """
+        if callable(self.source):
+            self.source = self.source()
+        return self.source
+
+    def graph(self) -> Graph:
+        """The graph the model was fitted on: ``split.train``, or the graph itself."""
+        data = self.data()
+        return data.train if isinstance(data, LinkSplit) else data
+
+    def graph_or_none(self) -> Graph | None:
+        """The fitted graph, or None where a loaded model's features cannot be read again."""
+        try:
+            return self.graph()
+        except InputError:
+            return None
+
+    def rows(self, ids: np.ndarray) -> np.ndarray:
+        """Rows of node ids, any shape."""
+        if not self._rows:
+            self._rows.update((identifier, row) for row, identifier in enumerate(self.node_ids.tolist()))
+        return rows_of(self._rows, self.node_ids, ids)
+
+
+def check_graph(graph: Graph) -> None:
+    """Refuse, by name, a graph that this family of models cannot be fitted on."""
+    if graph.directed:
+        raise InputError("directed=True: an inner-product decoder is symmetric; expected an undirected graph")
+    if graph.num_edges == 0:
+        raise InputError(f"edge_index: the graph of {graph.num_nodes} nodes has no edges; expected at least one")
+    if graph.num_edges == graph.num_pairs:
+        raise InputError("edge_index: every pair of nodes is an edge; expected at least one pair that is none")
+
+
+def check_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The estimator's arguments, validated and completed: names become the objects they stand for.
+
+    Raises:
+        InputError: naming the argument, its value and what was expected.
+    """
+    hidden = params["hidden_dims"]
+    if isinstance(hidden, (str, int)) or not hasattr(hidden, "__iter__"):
+        raise InputError(f"hidden_dims={hidden!r}: expected a sequence of widths, such as (32,)")
+    patience = params["patience"]
+    return {
+        "latent_dim": integer("latent_dim", params["latent_dim"], low=1),
+        "hidden_dims": tuple(integer("hidden_dims", width, low=1) for width in hidden),
+        "objective": resolve("objective", params["objective"], OBJECTIVES),
+        "prior": component("prior", params.get("prior", "normal")),
+        "decoder": component("decoder", params["decoder"]),
+        "dropout": number("dropout", params["dropout"], low=0, high=0.99),
+        "beta": number("beta", params.get("beta", 1.0), low=0),
+        "kl_warmup": integer("kl_warmup", params.get("kl_warmup", 0), low=0),
+        "samples": integer("samples", params.get("samples", 1), low=1),
+        "epochs": integer("epochs", params["epochs"], low=1),
+        "learning_rate": number("learning_rate", params["learning_rate"], low=0, open_low=True),
+        "patience": None if patience is None else integer("patience", patience, low=1),
+        "seed": check_seed(params["seed"]),
+    }
+
+
+def build_module(
+    options: Mapping[str, Any], posterior_name: str, num_nodes: int, num_features: int, density: float
+) -> Autoencoder:
+    """A freshly initialised module; under a seed of its own."""
+    with seeded(options["seed"], "initialise"):
+        prior = options["prior"].build(num_features=num_features, latent_dim=options["latent_dim"])
+        decoder = options["decoder"].build(likelihood_based=options["objective"].is_bound, density=density)
+        encoder = GCNEncoder(
+            num_features or num_nodes,
+            options["latent_dim"],
+            POSTERIORS[posterior_name],
+            options["hidden_dims"],
+            dropout=options["dropout"],
+        )
+    return Autoencoder(encoder, prior, decoder)
+
+
+def inputs_of(graph: Graph, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> GraphInputs:
+    """The tensors networks take of a graph."""
+    return GraphInputs.build(graph.edge_index, graph.num_nodes, graph.x, graph.edge_weight, device=device, dtype=dtype)
+
+
+def fit_graph(label: str, params: Mapping[str, Any], posterior_name: str, data: Any, *, progress: bool) -> Fitted:
+    """Train a model on a graph or on the message graph of a split."""
+    if not isinstance(data, (Graph, LinkSplit)):
+        raise InputError(f"fit({type(data).__name__}): expected a Graph or the LinkSplit that split_links returns")
+    split = data if isinstance(data, LinkSplit) else None
+    graph = data.train if isinstance(data, LinkSplit) else data
+    validation = split.val if split is not None and split.val.positive.shape[1] else None
+    check_graph(graph)
+    options, device = check_params(params), resolve_device(params["device"])
+    if options["patience"] is not None and validation is None:
+        raise InputError(f"patience={options['patience']}: selection needs validation pairs; fit a split with val > 0")
+    objective, variational = options["objective"], POSTERIORS[posterior_name].variational
+    module = build_module(options, posterior_name, graph.num_nodes, graph.num_features, graph.density).to(device)
+    inputs, target = inputs_of(graph, device), graph.pairs.to(device)
+
+    def step(epoch: int) -> tuple[Tensor, dict[str, Tensor]]:
+        posterior, prior = module(inputs)
+        terms = bound(
+            posterior, prior, lambda z: objective.reconstruct(module.decode(z)), target, samples=options["samples"]
+        )
+        beta = options["beta"] * min(1.0, epoch / max(options["kl_warmup"], 1))
+        reconstruction, kl = terms.log_likelihood.mean(), terms.kl.mean()
+        loss = objective.loss(reconstruction, kl, graph.num_nodes, beta)
+        return loss, {"reconstruction": reconstruction, **({"kl": kl} if variational else {})}
+
+    @torch.no_grad()
+    def validate() -> dict[str, float]:
+        from graphvae.evaluation.metrics import average_precision, roc_auc
+
+        likelihood = module.decode(module(inputs)[0].mean)
+        positive, negative = (
+            likelihood.logits(pairs.to(device)).cpu().numpy() for pairs in (validation.positive, validation.negative)
+        )
+        auc, ap = roc_auc(positive, negative), average_precision(positive, negative)
+        return {"auc": auc, "ap": ap, "score": (auc + ap) / 2}
+
+    with progress_bar(options["epochs"], enabled=progress) as callback:
+        result = train(
+            module,
+            step,
+            epochs=options["epochs"],
+            learning_rate=options["learning_rate"],
+            seed=options["seed"],
+            device=device,
+            validate=validate if validation is not None else None,
+            patience=options["patience"],
+            callback=callback,
+        )
+    mean, scale = _posterior_arrays(module, inputs)
+    density = split.density if split is not None else graph.density
+    return Fitted(
+        label=label,
+        module=module,
+        posterior_name=posterior_name,
+        num_features=graph.num_features,
+        node_ids=graph.node_ids,
+        mean=mean,
+        scale=scale,
+        density=density,
+        calibration=_calibrate(module, mean, graph, validation, density, options["seed"]),
+        history=result.history,
+        best_epoch=result.best_epoch,
+        split_hash=split.hash if split is not None else None,
+        source=data,
+    )
+
+
+def encode(fitted: Fitted, graph: Graph) -> tuple[np.ndarray, np.ndarray | None]:
+    """Posterior means and standard deviations ``(N, D)`` of a graph, the fitted one or another.
+
+    Raises:
+        InputError: if the model cannot be applied to this graph.
+    """
+    if not isinstance(graph, Graph):
+        raise InputError(f"transform({type(graph).__name__}): expected a Graph")
+    check_compatible(fitted, graph)
+    return _posterior_arrays(fitted.module, inputs_of(graph, next(fitted.module.parameters()).device))
+
+
+def check_compatible(fitted: Fitted, graph: Graph) -> None:
+    """Refuse a graph that the fitted model's weights do not fit."""
+    if graph.directed:
+        raise InputError("directed=True: this model was fitted on an undirected graph")
+    if graph.num_features != fitted.num_features:
+        have, need = graph.num_features or "no", fitted.num_features or "none"
+        raise InputError(f"x: the graph has {have} features, the model was fitted with {need}")
+    if fitted.num_features == 0 and not np.array_equal(graph.node_ids, fitted.node_ids):
+        raise InputError(
+            "node_ids: a model without features learns one row per node, so it can only embed the nodes it was "
+            "fitted on; expected a graph with the same node ids in the same order"
+        )
+
+
+@torch.no_grad()
+def _posterior_arrays(module: Autoencoder, inputs: GraphInputs) -> tuple[np.ndarray, np.ndarray | None]:
+    module.eval()
+    posterior, _ = module(inputs)
+    scale = posterior.stddev.cpu().numpy() if module.encoder.posterior.variational else None
+    return posterior.mean.cpu().numpy(), scale
+
+
+@torch.no_grad()
+def _calibrate(module: Autoencoder, mean: np.ndarray, graph: Graph, validation: Any, density: float, seed: int) -> Any:
+    """On validation pairs where there are any, else one intercept at the training density."""
+    from graphvae.evaluation.calibration import fit_calibration_intercept, fit_calibration_platt
+
+    likelihood = module.decode(torch.from_numpy(mean).to(next(module.parameters()).device))
+    logits = partial(_logits, likelihood)
+    if validation is not None:
+        return fit_calibration_platt(logits(validation.positive), logits(validation.negative), density)
+    non_edges = graph.num_pairs - graph.num_edges
+    with seeded(seed, "calibrate"):
+        drawn = sample_negative_pairs(edge_keys(graph.pairs, graph.num_nodes), graph.num_nodes, 200_000)
+    return fit_calibration_intercept(logits(graph.pairs), logits(drawn), non_edges / drawn.shape[1])
+
+
+def _logits(likelihood: Any, pairs: Tensor) -> np.ndarray:
+    return likelihood.logits(pairs.to(likelihood.z.device)).double().cpu().numpy()

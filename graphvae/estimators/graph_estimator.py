@@ -1,0 +1,205 @@
+"""The abstract estimator for graphs: everything a user holds but the constructor."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+
+from graphvae._check import InputError, integer
+from graphvae.data.graph import Graph
+from graphvae.data.splits import LinkSplit
+from graphvae.estimators import likelihood, scoring
+from graphvae.estimators.fitting import Fitted, encode, fit_graph
+from graphvae.estimators.parameters import Parameters
+from graphvae.export.embeddings import Embeddings
+from graphvae.training.randomness import check_seed
+from graphvae.variational.posteriors import POSTERIORS
+
+if TYPE_CHECKING:
+    from graphvae.evaluation.calibration import Calibration
+    from graphvae.evaluation.generation import GenerationReport
+    from graphvae.evaluation.report import LinkReport
+
+__all__ = ["GraphEstimator"]
+
+E = TypeVar("E", bound="GraphEstimator")
+
+
+class GraphEstimator(Parameters, ABC):
+    """Fit, transform, evaluate, sample, save: for any model of the graph auto-encoder family.
+
+    Concrete estimators define a constructor that stores its arguments, and nothing more. All that is learned is in one
+    :class:`~graphvae.estimators.fitting.Fitted`, so an estimator is fitted or it is not.
+    """
+
+    _fitted: Fitted | None = None
+
+    @property
+    @abstractmethod
+    def posterior_name(self) -> str:
+        """The posterior's name in :data:`graphvae.variational.posteriors.POSTERIORS`."""
+
+    def fit(self: E, data: Graph | LinkSplit, *, progress: bool = False) -> E:
+        """Train on the message graph of a split, or on all edges of a graph.
+
+        Args:
+            data: a :class:`~graphvae.LinkSplit` (trains on ``split.train``; its validation pairs calibrate, and select
+                if ``patience`` is set), or a :class:`~graphvae.Graph`, after which nothing is held out.
+            progress: show a progress bar on stderr.
+
+        Raises:
+            InputError: for arguments or a graph this model cannot use, by name.
+            NonFiniteError: if a term of the loss is no longer finite.
+        """
+        self._fitted = fit_graph(type(self).__name__, self.get_params(), self.posterior_name, data, progress=progress)
+        return self
+
+    @property
+    def fitted(self) -> Fitted:
+        """What ``fit`` or ``load`` left.
+
+        Raises:
+            InputError: before ``fit``.
+        """
+        if self._fitted is None:
+            raise InputError(f"this {type(self).__name__} is not fitted: call fit(graph) or fit(split) first")
+        return self._fitted
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """One record per epoch: ``loss``, ``reconstruction`` and ``kl`` in (weighted) nats, ``val_*`` if validated."""
+        return self.fitted.history
+
+    @property
+    def calibration(self) -> Calibration:
+        """How logits become the probabilities of :meth:`predict_proba`, and from which pairs that was fitted."""
+        return self.fitted.calibration
+
+    def transform(self, graph: Graph) -> np.ndarray:
+        """Posterior means of the nodes of ``graph``, ``(N, latent_dim)`` float32; row i is ``graph.node_ids[i]``.
+
+        Raises:
+            InputError: if the graph lacks the features (or, for a model without features, the nodes) of the fitted one.
+        """
+        return encode(self.fitted, graph)[0]
+
+    def embed(self) -> Embeddings:
+        """The fitted graph's node ids, posterior means and posterior standard deviations."""
+        fitted = self.fitted
+        return Embeddings(ids=fitted.node_ids, vectors=fitted.mean.copy(), scale=fitted.scale)
+
+    def predict_proba(self, pairs: Any = None, *, edge_label_index: Any = None) -> np.ndarray:
+        """Link probabilities ``(M,)`` of pairs of nodes of the fitted graph.
+
+        Each is P(edge | a pair drawn from all pairs of a graph of this density); :attr:`calibration` says how.
+
+        Args:
+            pairs: ``(M, 2)`` pairs of node ids.
+            edge_label_index: ``(2, M)`` rows instead; exactly one of the two is expected.
+
+        Raises:
+            InputError: for unknown ids, rows out of range, or a wrong shape.
+        """
+        if (pairs is None) == (edge_label_index is None):
+            raise InputError("predict_proba: expected either pairs=(M, 2) node ids or edge_label_index=(2, M) rows")
+        if pairs is not None:
+            # A list of tuples that mixes ints and strs would become all strings: Graph ids are of one kind.
+            ids = np.asarray(list(pairs) if isinstance(pairs, Iterable) else pairs)
+            if ids.size == 0:
+                return np.empty(0)
+            if ids.ndim != 2 or ids.shape[1] != 2:
+                raise InputError(f"pairs has shape {ids.shape}: expected (M, 2) node ids")
+            rows = self.fitted.rows(ids).T
+        else:
+            rows = np.asarray(edge_label_index)
+            if rows.ndim != 2 or rows.shape[0] != 2 or rows.dtype.kind not in "iu":
+                raise InputError(f"edge_label_index has shape {rows.shape}, {rows.dtype}: expected integers (2, M)")
+            n = len(self.fitted.node_ids)
+            if rows.size and (rows.min() < 0 or rows.max() >= n):
+                raise InputError(f"edge_label_index contains {rows.min()} to {rows.max()}: expected rows 0 to {n - 1}")
+        loops = rows[0] == rows[1]
+        if loops.any():
+            raise InputError(f"pair {int(loops.argmax())} joins a node to itself: expected two different nodes")
+        return self.calibration.probabilities(scoring.pair_logits(self.fitted, self.fitted.mean, rows))
+
+    def evaluate(self, split: LinkSplit | None = None, part: str = "test") -> LinkReport:
+        """Link prediction on a part of the fitted split, beside plain baselines and null models.
+
+        Args:
+            split: the split the model was fitted on (the default); any other is refused.
+            part: ``"test"`` or ``"val"``.
+
+        Raises:
+            InputError: after ``fit(graph)``, for another split, or for an empty part.
+        """
+        return scoring.evaluate(self.fitted, split, part)
+
+    def elbo(self, graph: Graph | None = None, *, samples: int = 8, seed: int = 0) -> float:
+        """Evidence lower bound of the graph's edges in nats: the true one, whatever objective trained the model.
+
+        Exact over all unordered pairs for each of ``samples`` draws of Z, in float64; the KL divergence is analytic.
+
+        Args:
+            graph: the graph; the fitted one by default.
+            samples: number of draws.
+            seed: of the draws.
+
+        Raises:
+            InputError: for a model with a point posterior, which has no bound.
+        """
+        return likelihood.elbo_terms(self.fitted, graph, samples, check_seed(seed))["elbo"]
+
+    def log_marginal(
+        self, graph: Graph | None = None, *, samples: int = 100, seed: int = 0
+    ) -> likelihood.MarginalEstimate:
+        """Importance-sampled lower bound on ``log p(A)`` in nats, with its standard error and effective sample size.
+
+        Over a whole graph the log-weights differ by hundreds of nats, the effective sample size is near 1, and the
+        estimate is little more than the best of its samples: a lower bound, and called one.
+
+        Raises:
+            InputError: for a model with a point posterior.
+        """
+        return likelihood.log_marginal(self.fitted, graph, samples, check_seed(seed))
+
+    def sample(self, *, seed: int = 0, source: str = "prior", max_edges: int = 20_000_000) -> Graph:
+        """Draw a graph on the fitted graph's nodes: Z from prior or posterior, then every pair, in blocks.
+
+        Args:
+            seed: of the draw.
+            source: ``"prior"`` or ``"posterior"``.
+            max_edges: refuse rather than draw a graph that is expected to have more edges than this.
+
+        Raises:
+            InputError: for ``source="prior"`` of a model without one (a point posterior), or too many expected edges.
+        """
+        seed, limit = check_seed(seed), integer("max_edges", max_edges, low=1)
+        edges = likelihood.sample_edges(self.fitted, seed, source, limit)
+        graph = self.fitted.graph_or_none()
+        both = torch.cat([edges, edges.flip(0)], 1)
+        x, y = (None, None) if graph is None else (graph.x, graph.y)
+        return Graph(both, x=x, y=y, num_nodes=len(self.fitted.node_ids), node_ids=self.fitted.node_ids)
+
+    def evaluate_samples(self, *, samples: int = 10, seed: int = 0, source: str = "prior") -> GenerationReport:
+        """Compare sampled graphs with the fitted one: density, degrees, clustering, components."""
+        return scoring.evaluate_samples(self, integer("samples", samples, low=1), check_seed(seed), source)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a run folder: config, weights, graph and split, history, embeddings. Nothing is pickled.
+
+        Raises:
+            InputError: if the folder exists, unless ``overwrite``.
+        """
+        from graphvae.estimators.run_folder import save_run
+
+        return save_run(self, path, overwrite=overwrite)
+
+    @property
+    def is_variational(self) -> bool:
+        """Whether the posterior is a distribution with a density, so that a bound exists."""
+        return POSTERIORS[self.posterior_name].variational

@@ -1,0 +1,105 @@
+"""Graphs and splits as named tensors: ids, labels, edges and held-out pairs, but of features only origin and hash."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphvae._check import InputError
+from graphvae.data.graph import Graph
+from graphvae.data.splits import LinkSet, LinkSplit
+
+__all__ = ["graph_from_tensors", "graph_to_tensors", "ids_from_tensors", "split_from_tensors"]
+
+
+def graph_to_tensors(data: Graph | LinkSplit) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and a JSON-able description, from which the same graph or split can be made again."""
+    graph = data.train if isinstance(data, LinkSplit) else data
+    tensors = {"edge_index": graph.edge_index.contiguous()}
+    if graph.node_ids.dtype.kind == "i":
+        tensors["ids"] = torch.from_numpy(np.array(graph.node_ids))
+    else:
+        # Strings as UTF-8 bytes with offsets: safetensors holds numbers only.
+        encoded = [identifier.encode("utf-8", "surrogatepass") for identifier in graph.node_ids.tolist()]
+        ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+        tensors["ids_text"] = torch.from_numpy(np.frombuffer(b"".join(encoded), dtype=np.uint8).copy())
+        tensors["ids_offsets"] = torch.from_numpy(ends)
+    if graph.y is not None:
+        tensors["y"] = graph.y
+    if graph.edge_weight is not None:
+        tensors["edge_weight"] = graph.edge_weight
+    description: dict[str, Any] = {
+        "graph": {
+            "hash": graph.hash,
+            "part_hashes": graph.part_hashes,
+            "num_features": graph.num_features,
+            "origin": None if data_origin(data) is None else dict(data_origin(data) or {}),
+        }
+    }
+    if not isinstance(data, LinkSplit):
+        return tensors, {"kind": "graph", **description}
+    for part in ("val", "test"):
+        links: LinkSet = getattr(data, part)
+        tensors[f"{part}.positive"], tensors[f"{part}.negative"] = links.positive, links.negative
+    description["split"] = data.description()
+    return {name: tensor.contiguous() for name, tensor in tensors.items()}, {"kind": "split", **description}
+
+
+def data_origin(data: Graph | LinkSplit) -> Any:
+    """Where the features can be read again."""
+    return data.train.origin if isinstance(data, LinkSplit) else data.origin
+
+
+def ids_from_tensors(tensors: dict[str, Tensor]) -> np.ndarray:
+    """``(N,)`` node ids, int64 or str."""
+    if "ids" in tensors:
+        return tensors["ids"].numpy()
+    text, ends = tensors["ids_text"].numpy().tobytes(), tensors["ids_offsets"].tolist()
+    ids = [text[a:b].decode("utf-8", "surrogatepass") for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return np.array(ids, dtype=str)
+
+
+def graph_from_tensors(tensors: dict[str, Tensor], description: dict[str, Any]) -> Graph:
+    """The graph, its features read again from their origin and checked against their hash.
+
+    Raises:
+        InputError: if the features lived in memory only, have changed, or the file does not hold what it says.
+    """
+    ids = ids_from_tensors(tensors)
+    x = _features(ids, description) if description["num_features"] else None
+    graph = Graph(
+        tensors["edge_index"],
+        x=x,
+        y=tensors.get("y"),
+        edge_weight=tensors.get("edge_weight"),
+        num_nodes=len(ids),
+        node_ids=ids,
+        origin=description["origin"],
+    )
+    if graph.hash != description["hash"]:
+        raise InputError(f"graph.safetensors: hash {graph.hash[:12]}, expected {description['hash'][:12]}")
+    return graph
+
+
+def split_from_tensors(tensors: dict[str, Tensor], description: dict[str, Any]) -> LinkSplit:
+    """The split, checked for leaks anew."""
+    parts = {part: LinkSet(tensors[f"{part}.positive"], tensors[f"{part}.negative"]) for part in ("val", "test")}
+    return LinkSplit(train=graph_from_tensors(tensors, description["graph"]), **parts, **description["split"])
+
+
+def _features(ids: np.ndarray, description: dict[str, Any]) -> Tensor:
+    from graphvae.data.tables import read_origin
+
+    origin, expected = description["origin"], description["part_hashes"]["x"]
+    if origin is None:
+        raise InputError(
+            "the features of this run lived in memory only: pass the graph or split they belong to (embeddings and "
+            "link probabilities do not need them)"
+        )
+    graph = read_origin(origin)
+    if graph.x is None or graph.part_hashes["x"] != expected or not np.array_equal(graph.node_ids, ids):
+        raise InputError(f"the features read from {origin} are not those this run was fitted on: their hash differs")
+    return graph.x

@@ -1,0 +1,116 @@
+"""What a fitted model says of a whole graph in nats: the exact ELBO, the marginal likelihood, and draws from it."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from graphvae._check import InputError, integer, one_of
+from graphvae.data.graph import Graph
+from graphvae.estimators.fitting import Fitted, check_compatible, inputs_of
+from graphvae.nn.autoencoder import Autoencoder
+from graphvae.training.randomness import seeded
+from graphvae.variational.bound import Bound, bound
+from graphvae.variational.posteriors import POSTERIORS
+
+__all__ = ["MarginalEstimate", "elbo_terms", "log_marginal", "sample_edges"]
+
+
+@dataclass(frozen=True)
+class MarginalEstimate:
+    """A lower bound on ``log p(A)`` by importance sampling.
+
+    Args:
+        estimate: the bound, in nats.
+        standard_error: of the mean importance weight, carried to the logarithm; in nats.
+        effective_sample_size: between 1 and ``samples``; near 1, the estimate rests on one sample.
+        samples: number of draws.
+    """
+
+    estimate: float
+    standard_error: float
+    effective_sample_size: float
+    samples: int
+
+    def __float__(self) -> float:
+        return self.estimate
+
+
+def elbo_terms(fitted: Fitted, graph: Graph | None, samples: int, seed: int) -> dict[str, float]:
+    """``elbo``, its Monte-Carlo ``elbo_standard_error``, ``log_likelihood`` and ``kl`` in nats, in float64."""
+    samples = integer("samples", samples, low=1)
+    with _exact(fitted, graph, "elbo") as (module, posterior, prior, edges):
+        # One draw at a time, so that memory does not grow with the number of draws.
+        draws = []
+        for draw in range(samples):
+            with seeded(seed, "elbo", draw, device=edges.device):
+                draws.append(bound(posterior, prior, module.decode, edges))
+    log_likelihood = torch.cat([draw.log_likelihood for draw in draws])
+    error = float(log_likelihood.std() / math.sqrt(samples)) if samples > 1 else math.nan
+    kl = float(draws[0].kl[0])
+    mean = float(log_likelihood.mean())
+    return {"elbo": mean - kl, "elbo_standard_error": error, "log_likelihood": mean, "kl": kl}
+
+
+def log_marginal(fitted: Fitted, graph: Graph | None, samples: int, seed: int) -> MarginalEstimate:
+    """Importance sampling with the posterior as proposal; see :meth:`GraphEstimator.log_marginal`."""
+    samples = integer("samples", samples, low=2)
+    with _exact(fitted, graph, "log_marginal") as (module, posterior, prior, edges):
+        draws = []
+        for draw in range(samples):
+            with seeded(seed, "log_marginal", draw, device=edges.device):
+                one = bound(posterior, prior, module.decode, edges, analytic=False)
+            draws.append((one.log_likelihood, one.kl))
+    log_likelihood, kl = (torch.cat(terms) for terms in zip(*draws, strict=True))
+    together = Bound(log_likelihood, kl, torch.empty(0))
+    estimate, ess = float(together.iwae()), float(together.effective_sample_size())
+    # Delta method: the relative error of the mean weight, sqrt((S / ESS - 1) / (S - 1)), is that of its logarithm.
+    error = math.sqrt(max(samples / ess - 1, 0) / (samples - 1))
+    return MarginalEstimate(estimate, error, ess, samples)
+
+
+def sample_edges(fitted: Fitted, seed: int, source: str, max_edges: int) -> Tensor:
+    """``(2, P)`` edges of one graph drawn from the model; see :meth:`GraphEstimator.sample`."""
+    one_of("source", source, ("prior", "posterior"))
+    variational = POSTERIORS[fitted.posterior_name].variational
+    if source == "prior" and not variational:
+        raise InputError('source="prior": a model with a point posterior has no prior; expected source="posterior"')
+    device = next(fitted.module.parameters()).device
+    with torch.no_grad(), seeded(seed, "sample", source, device=device):
+        if source == "posterior":
+            mean = torch.from_numpy(fitted.mean).to(device)
+            z = mean if fitted.scale is None else torch.normal(mean, torch.from_numpy(fitted.scale).to(device))
+        else:
+            z = fitted.module.prior(inputs_of(fitted.graph(), device)).sample()
+        model = fitted.module.decode(z)
+        expected = model.expected_edges()
+        if expected > max_edges:
+            raise InputError(
+                f"max_edges={max_edges}: this draw would have about {expected:.3g} edges (a model trained without an "
+                'intercept calls half of all pairs edges; objective="elbo" has one); raise max_edges to draw it'
+            )
+        return model.sample_edges().cpu()
+
+
+@contextmanager
+def _exact(
+    fitted: Fitted, graph: Graph | None, what: str
+) -> Iterator[tuple[Autoencoder, Distribution, Distribution, Tensor]]:
+    """The module, posterior and prior in float64 and the edges, without gradients."""
+    if not POSTERIORS[fitted.posterior_name].variational:
+        raise InputError(f"{what}: a point posterior has no density, so there is no bound; expected a VGAE")
+    if graph is None:
+        graph = fitted.graph()
+    check_compatible(fitted, graph)
+    device = next(fitted.module.parameters()).device
+    with torch.no_grad():
+        module = copy.deepcopy(fitted.module).double()
+        posterior, prior = module(inputs_of(graph, device, torch.float64))
+        yield module, posterior, prior, graph.pairs.to(device)

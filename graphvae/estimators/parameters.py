@@ -1,0 +1,93 @@
+"""What every estimator shares: its arguments, kept as given, readable, comparable and storable as JSON."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, TypeVar
+
+from graphvae._check import InputError, resolve, suggest
+from graphvae.nn.decoders import DECODERS
+from graphvae.nn.priors import PRIORS
+
+__all__ = ["Parameters", "component", "from_json", "to_json"]
+
+P = TypeVar("P", bound="Parameters")
+
+# Arguments that may be an object with settings of its own, or the name of the plain one.
+COMPONENTS: dict[str, dict[str, Any]] = {"decoder": dict(DECODERS), "prior": dict(PRIORS)}
+
+
+class Parameters:
+    """Mixin: the constructor's arguments are attributes of the same names, and nothing else is set by it."""
+
+    @classmethod
+    def _names(cls) -> list[str]:
+        return [name for name in inspect.signature(cls).parameters if name != "self"]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The arguments by name (``deep`` is accepted for scikit-learn's sake)."""
+        return {name: getattr(self, name) for name in self._names()}
+
+    def set_params(self: P, **params: Any) -> P:
+        """Change arguments before the next ``fit``.
+
+        Raises:
+            InputError: for a name the estimator does not have.
+        """
+        known = self._names()
+        for name, value in params.items():
+            if name not in known:
+                kind = type(self).__name__
+                raise InputError(f"{kind} has no argument {name!r}: expected one of {known}{suggest(name, known)}")
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
+        changed = [f"{k}={v!r}" for k, v in self.get_params().items() if not _same(v, defaults[k])]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+
+def component(name: str, value: Any) -> Any:
+    """The object behind a component argument: an alias becomes the plain one of its registry.
+
+    Raises:
+        InputError: for an unknown alias, or an object that is not of the registry.
+    """
+    registry = COMPONENTS[name]
+    if isinstance(value, str):
+        return resolve(name, value, registry)()
+    if type(value) not in registry.values():
+        expected = ", ".join([*map(repr, registry), *(f"{cls.__name__}(...)" for cls in registry.values())])
+        raise InputError(f"{name}={value!r}: expected one of {expected}")
+    return value
+
+
+def to_json(params: dict[str, Any]) -> dict[str, Any]:
+    """Arguments as JSON-able values; components become their registry's name and settings."""
+    out: dict[str, Any] = {}
+    for name, value in params.items():
+        if name in COMPONENTS and not isinstance(value, str):
+            alias = next(key for key, cls in COMPONENTS[name].items() if type(value) is cls)
+            out[name] = {"name": alias, **value.settings()}
+        elif name == "device":
+            out[name] = str(value)
+        else:
+            out[name] = list(value) if isinstance(value, tuple) else value
+    return out
+
+
+def from_json(stored: dict[str, Any]) -> dict[str, Any]:
+    """The inverse of :func:`to_json`."""
+    params: dict[str, Any] = {}
+    for name, value in stored.items():
+        if name in COMPONENTS and isinstance(value, dict):
+            settings = {key: item for key, item in value.items() if key != "name"}
+            params[name] = resolve(name, value.get("name"), COMPONENTS[name])(**settings)
+        else:
+            params[name] = tuple(value) if isinstance(value, list) else value
+    return params
+
+
+def _same(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and bool(a == b)

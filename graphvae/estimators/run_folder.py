@@ -1,0 +1,210 @@
+"""Run folders: a fitted model as plain files, written all or not at all, and read without unpickling anything.
+
+config.json           estimator, arguments, versions, what it was fitted on
+weights.safetensors   encoder, prior and decoder
+graph.safetensors     ids, labels, edges and split; of features only their origin and hash
+embeddings.npz        ids, posterior means and standard deviations
+history.jsonl         one record per epoch
+metrics.json          what evaluation reported, where it was run
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from graphvae._check import InputError, resolve
+from graphvae._files import write_text
+from graphvae.data.graph import Graph
+from graphvae.data.splits import LinkSplit
+from graphvae.estimators.fitting import Fitted, build_module, check_params
+from graphvae.estimators.graph_files import graph_from_tensors, graph_to_tensors, ids_from_tensors, split_from_tensors
+from graphvae.estimators.parameters import from_json, to_json
+from graphvae.estimators.vgae import GAE, VGAE
+from graphvae.training.loop import resolve_device
+
+if TYPE_CHECKING:
+    from graphvae.estimators.graph_estimator import GraphEstimator
+
+__all__ = ["ESTIMATORS", "FORMAT", "load", "read_config", "save_run", "write_metrics"]
+
+FORMAT = 1
+ESTIMATORS: dict[str, Any] = {"VGAE": VGAE, "GAE": GAE}
+FILES = ("config.json", "weights.safetensors", "graph.safetensors", "embeddings.npz", "history.jsonl")
+
+
+def save_run(model: GraphEstimator, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write a fitted model to the folder ``path``; it appears whole or not at all.
+
+    Raises:
+        InputError: if the model is not fitted, or ``path`` exists and ``overwrite`` is not set, or is no run folder.
+    """
+    from safetensors.torch import save_file
+
+    fitted, target = model.fitted, Path(path)
+    data = fitted.data()
+    check_target(target, overwrite=overwrite)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        save_file(
+            {k: v.cpu().contiguous() for k, v in fitted.module.state_dict().items()}, work / "weights.safetensors"
+        )
+        tensors, description = graph_to_tensors(data)
+        save_file(tensors, work / "graph.safetensors", metadata={"description": json.dumps(description)})
+        model.embed().save(work / "embeddings.npz")
+        write_text(work / "history.jsonl", "".join(json.dumps(record) + "\n" for record in fitted.history))
+        write_text(work / "config.json", json.dumps(_config(model), indent=2) + "\n")
+        # Temporary folders and safetensors files are made for their author alone; a run is as public as its folder.
+        os.chmod(work, 0o755)
+        for file in work.iterdir():
+            os.chmod(file, 0o644)
+        if target.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+            os.replace(target, old / "run")
+            os.replace(work, target)
+            shutil.rmtree(old)
+        else:
+            os.replace(work, target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return target
+
+
+def check_target(target: Path, *, overwrite: bool) -> None:
+    """Refuse a path that a run must not be written to."""
+    if not target.exists():
+        return
+    if not overwrite:
+        raise InputError(f"out={str(target)!r} exists: expected a new folder, or overwrite")
+    if not target.is_dir() or (any(target.iterdir()) and not (target / "config.json").is_file()):
+        raise InputError(f"out={str(target)!r} is not a run folder: it will not be overwritten")
+
+
+def load(path: str | Path, *, device: str = "auto") -> Any:
+    """The estimator saved in the run folder ``path``, fitted.
+
+    Embeddings and link probabilities come from the folder alone. What needs the features again (``elbo``,
+    ``evaluate``, ``sample``) reads them from their origin when it is called, and checks their hash.
+
+    Args:
+        path: a run folder.
+        device: where the model is put.
+
+    Raises:
+        InputError: for a folder that is no run, of a newer format, or damaged; the message names the file.
+    """
+    from graphvae.evaluation.calibration import Calibration
+    from graphvae.export.embeddings import Embeddings
+
+    folder = Path(path)
+    config = read_config(folder)
+    for name in FILES:
+        if not (folder / name).is_file():
+            raise InputError(f"{folder / name} is missing: expected a complete run folder")
+    model = resolve("estimator", config["estimator"], ESTIMATORS)(**from_json(config["params"]))
+    state, description = _read_safetensors(folder / "graph.safetensors")
+    embeddings = Embeddings.load(folder / "embeddings.npz")
+    fitted = config["fitted"]
+    options = check_params(model.get_params())
+    module = build_module(
+        options, model.posterior_name, fitted["num_nodes"], fitted["num_features"], fitted["train_density"]
+    )
+    weights, _ = _read_safetensors(folder / "weights.safetensors")
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError(f"{folder / 'weights.safetensors'} does not fit config.json: {error}") from None
+    history = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    model._fitted = Fitted(
+        label=config["estimator"],
+        module=module.to(resolve_device(device)).eval(),
+        posterior_name=model.posterior_name,
+        num_features=fitted["num_features"],
+        node_ids=ids_from_tensors(state),
+        mean=embeddings.vectors,
+        scale=embeddings.scale,
+        density=fitted["density"],
+        calibration=Calibration.from_dict(fitted["calibration"]),
+        history=[json.loads(line) for line in history],
+        best_epoch=fitted["best_epoch"],
+        split_hash=fitted["split_hash"],
+        source=partial(_restore, state, description),
+    )
+    return model
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """``config.json`` of a run, its format checked.
+
+    Raises:
+        InputError: if there is none, or it cannot be read by this version.
+    """
+    file = folder / "config.json"
+    if not file.is_file():
+        raise InputError(f"{str(folder)!r} is not a run folder: it has no config.json")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        version = config["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file} is damaged: {error!r}") from None
+    if version != FORMAT:
+        raise InputError(f"{file} has format {version!r}: this version of graphvae reads format {FORMAT}")
+    return config
+
+
+def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
+    """Write ``metrics.json`` of a run, atomically."""
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+
+
+def _config(model: GraphEstimator) -> dict[str, Any]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    fitted = model.fitted
+    graph = fitted.graph()
+    try:
+        ours = version("graphvae")
+    except PackageNotFoundError:
+        ours = "source tree"
+    return {
+        "format": FORMAT,
+        "estimator": type(model).__name__,
+        "params": to_json(model.get_params()),
+        "fitted": {
+            "num_nodes": len(fitted.node_ids),
+            "num_features": fitted.num_features,
+            "train_density": graph.density,
+            "density": fitted.density,
+            "split_hash": fitted.split_hash,
+            "best_epoch": fitted.best_epoch,
+            "calibration": fitted.calibration.to_dict(),
+        },
+        "versions": {"graphvae": ours, "torch": str(torch.__version__)},
+    }
+
+
+def _restore(state: dict[str, Tensor], description: dict[str, Any]) -> Graph | LinkSplit:
+    if description["kind"] == "split":
+        return split_from_tensors(state, description)
+    return graph_from_tensors(state, description["graph"])
+
+
+def _read_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="pt") as stored:
+            metadata = stored.metadata() or {}
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{file} is damaged: {error}") from None
+    return tensors, json.loads(metadata.get("description", "{}"))

@@ -1,0 +1,180 @@
+"""The link-prediction report: a model beside plain baselines, and likelihoods beside null models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from graphvae._check import InputError, number
+from graphvae.evaluation.metrics import as_scores
+
+__all__ = ["LIKELIHOOD_COLUMNS", "LinkReport", "heldout_log_likelihood"]
+
+LIKELIHOOD_COLUMNS = {
+    "log_likelihood": "log-likelihood",
+    "kl": "KL",
+    "elbo": "ELBO",
+    "elbo_standard_error": "s.e.",
+    "heldout_edge": "held-out edge",
+    "heldout_non_edge": "held-out non-edge",
+    "heldout": "held-out, weighted",
+}
+"""Columns of the likelihood table by key; what a row lacks is shown as a dash."""
+
+
+def heldout_log_likelihood(positive_logits: Any, negative_logits: Any, density: float) -> dict[str, float]:
+    """Log-likelihood of held-out pairs, in nats per held-out edge.
+
+    As many held-out non-edges as edges say too little about a graph in which non-edges are the rule, so they are
+    weighted by their true ratio: ``heldout = mean_pos log sigma(s) + (1 - pi) / pi mean_neg log sigma(-s)``: what one
+    unseen edge, together with its share of the non-edges, adds to the log-likelihood of the graph.
+
+    Args:
+        positive_logits: ``(P,)`` logits s of held-out edges; infinities are allowed.
+        negative_logits: ``(Q,)`` logits of pairs drawn uniformly from those without an edge.
+        density: pi, the share of edges among the pairs, in (0, 1].
+
+    Returns:
+        ``heldout_edge`` (mean log p of an edge), ``heldout_non_edge`` (mean log p of a non-edge) and ``heldout``;
+        -inf where the model was certain and wrong.
+
+    Raises:
+        InputError: if a class is empty or contains NaN, or the density is out of its range.
+    """
+    positive = as_scores("positive_logits", positive_logits)
+    negative = as_scores("negative_logits", negative_logits)
+    pi = number("density", density, low=0.0, high=1.0, open_low=True)
+    # log sigma(s) = -log(1 + exp(-s)), stable for any s.
+    edge = float(-np.logaddexp(0.0, -positive).mean())
+    other = float(-np.logaddexp(0.0, negative).mean())
+    ratio = (1.0 - pi) / pi
+    return {"heldout_edge": edge, "heldout_non_edge": other, "heldout": edge + (ratio * other if ratio else 0.0)}
+
+
+@dataclass(frozen=True)
+class LinkReport:
+    """How well a model tells held-out edges from non-edges, with plain baselines beside it.
+
+    Attributes:
+        part: which pairs, ``"test"`` or ``"val"``.
+        num_positive: P, held-out edges.
+        num_negative: Q, sampled non-edges.
+        auc: area under the ROC curve of the model, in [0, 1].
+        ap: its average precision, in [0, 1].
+        baselines: for each baseline by name its ``{"auc": ..., "ap": ...}`` on the same pairs.
+        likelihoods: None, or rows by name (the model and null models) of the keys of ``LIKELIHOOD_COLUMNS``, in nats.
+        notes: sentences to print below.
+        model: what the model is called.
+    """
+
+    part: str
+    num_positive: int
+    num_negative: int
+    auc: float
+    ap: float
+    baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    likelihoods: Mapping[str, Mapping[str, float | None]] | None = None
+    notes: tuple[str, ...] = ()
+    model: str = "model"
+
+    def __post_init__(self) -> None:
+        scores = {self.model: {"auc": self.auc, "ap": self.ap}, **self.baselines}
+        if len(scores) != 1 + len(self.baselines):
+            raise InputError(f"baselines has a row {self.model!r}: expected another name than the model's")
+        for name, row in scores.items():
+            for metric in ("auc", "ap"):
+                if metric not in row:
+                    raise InputError(f"baselines[{name!r}] has no {metric!r}: expected 'auc' and 'ap'")
+                number(f"{name} {metric}", row[metric], low=0.0, high=1.0)
+        for name, likelihoods in (self.likelihoods or {}).items():
+            unknown = set(likelihoods) - set(LIKELIHOOD_COLUMNS)
+            if unknown:
+                raise InputError(
+                    f"likelihoods[{name!r}] has {sorted(unknown)}: expected some of {', '.join(LIKELIHOOD_COLUMNS)}"
+                )
+        if isinstance(self.notes, str):
+            raise InputError(f"notes={self.notes!r}: expected a sequence of sentences")
+        object.__setattr__(self, "notes", tuple(self.notes))
+
+    @property
+    def verdict(self) -> str:
+        """A sentence that says who won on AUC and AP, the model or the best baseline; equal as printed is a tie."""
+        if not self.baselines:
+            return f"{self.model} has no baseline beside it: AUC {_percent(self.auc)}, AP {_percent(self.ap)}."
+        parts = []
+        for metric, score in (("auc", self.auc), ("ap", self.ap)):
+            rival = max(self.baselines, key=lambda name: self.baselines[name][metric])
+            best = self.baselines[rival][metric]
+            ours, theirs = _percent(score), _percent(best)
+            if ours == theirs:
+                parts.append(f"{self.model} and {rival} tie on {metric.upper()} at {ours}")
+            elif score > best:
+                parts.append(f"{self.model} wins on {metric.upper()}: {ours} against {theirs} ({rival})")
+            else:
+                parts.append(f"{rival} wins on {metric.upper()}: {theirs} against {ours} ({self.model})")
+        return "; ".join(_capital(part) for part in parts) + "."
+
+    def __str__(self) -> str:
+        counts = f"{self.num_positive} edges against {self.num_negative} non-edges"
+        rows = [["", "AUC", "AP"], [self.model, _percent(self.auc), _percent(self.ap)]]
+        rows += [[name, _percent(row["auc"]), _percent(row["ap"])] for name, row in self.baselines.items()]
+        parts = [f"Link prediction on {self.part}: {counts}; in %", _table(rows), self.verdict]
+        if self.likelihoods:
+            used = [key for key in LIKELIHOOD_COLUMNS if any(key in row for row in self.likelihoods.values())]
+            rows = [["", *(LIKELIHOOD_COLUMNS[key] for key in used)]]
+            rows += [[name, *(_nats(key, row.get(key)) for key in used)] for name, row in self.likelihoods.items()]
+            parts += [
+                "Likelihood in nats; held-out: per held-out edge, non-edges weighted to the density",
+                _table(rows),
+            ]
+        return "\n\n".join([*parts, *self.notes])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-able values; a number that is not finite becomes None."""
+        likelihoods = None
+        if self.likelihoods is not None:
+            likelihoods = {n: {k: _json(v) for k, v in row.items()} for n, row in self.likelihoods.items()}
+        return {
+            "model": self.model,
+            "part": self.part,
+            "num_positive": int(self.num_positive),
+            "num_negative": int(self.num_negative),
+            "auc": float(self.auc),
+            "ap": float(self.ap),
+            "baselines": {n: {k: float(v) for k, v in row.items()} for n, row in self.baselines.items()},
+            "likelihoods": likelihoods,
+            "verdict": self.verdict,
+            "notes": list(self.notes),
+        }
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _capital(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
+
+
+def _nats(key: str, value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{value:.3f}" if key.startswith("heldout_") else f"{value:.2f}" if key == "heldout" else f"{value:.1f}"
+
+
+def _json(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _table(rows: list[list[str]]) -> str:
+    """Plain text: the first column to the left, numbers to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])

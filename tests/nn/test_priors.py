@@ -1,0 +1,108 @@
+"""The standard normal prior, and the one that knows each node's features."""
+
+from __future__ import annotations
+
+import pytest
+import scipy.sparse
+import torch
+
+from graphvae._check import InputError
+from graphvae.data.graph import Graph
+from graphvae.nn.inputs import GraphInputs
+from graphvae.nn.priors import PRIORS, FeaturePrior, StandardNormalPrior
+
+N, F_IN, D = 7, 4, 3
+EDGES = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seed():
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(4)
+        yield
+
+
+def inputs(features: str | None = "dense", seed: int = 0) -> GraphInputs:
+    x = torch.randn(N, F_IN, generator=torch.Generator().manual_seed(seed))
+    if features == "sparse":
+        x = scipy.sparse.csr_array(x.numpy())
+    graph = Graph(EDGES, None if features is None else x, num_nodes=N)
+    return GraphInputs.build(graph.edge_index, N, graph.x)
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_contract_of_every_prior(name):
+    template = PRIORS[name]()
+    prior = PRIORS[name](**template.settings()).build(num_features=F_IN, latent_dim=D).eval()
+    p = prior(inputs())
+    assert (p.batch_shape, p.event_shape) == ((), (N, D))
+    assert bool((p.stddev > 0).all())
+    assert isinstance(prior.conditional, bool)
+    # A template stays one; what is built can be built again and takes the weights.
+    assert list(template.parameters()) == []
+    again = PRIORS[name](**prior.settings()).build(num_features=F_IN, latent_dim=D).eval()
+    again.load_state_dict(prior.state_dict())
+    assert torch.equal(again(inputs()).mean, p.mean)
+    assert prior.double()(GraphInputs.build(EDGES, N, torch.randn(N, F_IN), dtype=torch.float64)).mean.dtype == (
+        torch.float64
+    )
+
+
+def test_standard_normal_is_that_and_has_no_weights():
+    prior = StandardNormalPrior().build(num_features=0, latent_dim=D)
+    p = prior(inputs(None))
+    assert torch.equal(p.mean, torch.zeros(N, D))
+    assert torch.equal(p.stddev, torch.ones(N, D))
+    assert prior.state_dict() == {}
+    assert not prior.conditional
+
+
+@pytest.mark.parametrize("hidden_dims", [(), (5,), (6, 5)])
+def test_features_alone_decide_and_each_node_for_itself(hidden_dims):
+    prior = FeaturePrior(hidden_dims, dropout=0.5).build(num_features=F_IN, latent_dim=D).eval()
+    p, other = prior(inputs()), inputs()
+    # Another node's features and all edges changed: nothing happens to the rest.
+    other.x[0] += 1
+    moved = prior(GraphInputs.build(EDGES[:, :0], N, other.x))
+    assert torch.equal(moved.mean[1:], p.mean[1:])
+    assert not torch.equal(moved.mean[0], p.mean[0])
+    torch.testing.assert_close(prior(inputs("sparse")).mean, p.mean)
+    assert torch.equal(p.stddev, torch.ones(N, D))
+    assert len(prior.layers) == len(hidden_dims) + 1
+
+
+def test_one_scale_for_all_is_learned():
+    prior = FeaturePrior((5,), dropout=0.0).build(num_features=F_IN, latent_dim=D)
+    torch.nn.init.constant_(prior.log_scale, 0.5)
+    torch.testing.assert_close(prior(inputs()).stddev, torch.full((N, D), 0.5).exp())
+    prior(inputs()).log_prob(torch.zeros(N, D)).backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in prior.parameters())
+
+
+def test_dropout_draws_in_training_alone():
+    prior = FeaturePrior((50,), dropout=0.5).build(num_features=F_IN, latent_dim=D)
+    assert not torch.equal(prior(inputs()).mean, prior(inputs()).mean)
+    prior.eval()
+    assert torch.equal(prior(inputs()).mean, prior(inputs()).mean)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hidden_dims": (0,)}, "hidden_dims=0"),
+        ({"hidden_dims": (2.5,)}, "hidden_dims=2.5"),
+        ({"dropout": 1.0}, "dropout=1.0"),
+        ({"dropout": -0.1}, "dropout=-0.1"),
+    ],
+)
+def test_bad_settings_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        FeaturePrior(**options)
+
+
+def test_a_graph_without_features_is_refused():
+    with pytest.raises(InputError, match="the graph has no features to condition on"):
+        FeaturePrior().build(num_features=0, latent_dim=D)
+    prior = FeaturePrior().build(num_features=F_IN, latent_dim=D)
+    with pytest.raises(InputError, match="x is None"):
+        prior(inputs(None))
