@@ -57,7 +57,7 @@ def test_a_graph_convolution_is_its_formula(bias):
 
 @pytest.mark.parametrize("parts", [1, 2])
 def test_initial_weights_fill_glorot_s_range_of_each_part(parts):
-    weight = SparseLinear(300, 64, bias=True, parts=parts).weight
+    weight = SparseLinear(300, 64, bias=True, parts=parts).weight.detach()
     limit = math.sqrt(6 / (300 + 64 / parts))
     assert float(weight.abs().max()) <= limit
     assert float(weight.std()) == pytest.approx(limit / math.sqrt(3), rel=0.02)

@@ -67,7 +67,6 @@ def test_features_alone_decide_and_each_node_for_itself(hidden_dims):
     assert torch.equal(moved.mean[1:], p.mean[1:])
     assert not torch.equal(moved.mean[0], p.mean[0])
     torch.testing.assert_close(prior(inputs("sparse")).mean, p.mean)
-    assert torch.equal(p.stddev, torch.ones(N, D))
     assert len(prior.layers) == len(hidden_dims) + 1
 
 

@@ -1,0 +1,83 @@
+"""Every objective keeps one contract: a scalar loss through the one bound, which a step along its gradient lowers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from graphvae.nn.decoders import InnerProductDecoder
+from graphvae.training.objectives import OBJECTIVES
+from graphvae.training.randomness import seeded
+from graphvae.variational.bound import bound
+from graphvae.variational.distributions import diagonal_normal
+from graphvae.variational.likelihoods import PairwiseBernoulli
+
+N, D = 12, 3
+PAIRS = torch.tensor([[0, 1, 2, 5, 3, 0], [4, 7, 3, 9, 11, 1]])
+
+
+@pytest.fixture(params=OBJECTIVES)
+def objective(request):
+    return OBJECTIVES[request.param]
+
+
+def loss(objective, mean: torch.Tensor, pairs: torch.Tensor = PAIRS, samples: int = 2) -> torch.Tensor:
+    decoder = InnerProductDecoder(bias=True).build(likelihood_based=False, density=0.1).double()
+    q = diagonal_normal(mean, torch.full_like(mean, 0.3), 2)
+    p = diagonal_normal(torch.zeros_like(mean), torch.ones_like(mean), 2)
+    with seeded(0):
+        terms = bound(q, p, lambda z: objective.reconstruct(decoder(z)), pairs, samples)
+    return objective.loss(terms.log_likelihood.mean(), terms.kl.mean(), N)
+
+
+def start() -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(N, D, dtype=torch.float64, generator=generator).requires_grad_()
+
+
+def test_names_and_descriptions(objective):
+    assert OBJECTIVES[objective.name] is objective
+    assert objective.description.endswith(".")
+    assert objective.is_bound == ("not a bound" not in objective.description)
+
+
+def test_a_small_step_along_the_gradient_lowers_the_loss(objective):
+    mean = start()
+    value = loss(objective, mean)
+    assert value.shape == ()
+    value.backward()
+    step = 1e-4 * mean.grad / mean.grad.norm()
+    fall = float(value.detach()) - float(loss(objective, (mean - step).detach()))
+    assert fall == pytest.approx(1e-4 * float(mean.grad.norm()), rel=1e-2)
+
+
+def test_both_directions_of_the_edges_or_one(objective):
+    mean = start()
+    both = torch.cat([PAIRS, PAIRS.flip(0)], 1)
+    torch.testing.assert_close(loss(objective, mean, both), loss(objective, mean))
+
+
+def test_edges_that_are_far_cost_more_than_edges_that_are_near(objective):
+    # Two clusters with all edges inside, against the same number of edges across.
+    z = torch.zeros(4, 2, dtype=torch.float64)
+    z[:2, 0], z[2:, 1] = 2.0, 2.0
+    values = []
+    for pairs in ([[0, 2], [1, 3]], [[0, 1], [2, 3]]):
+        with seeded(0):
+            values.append(float(objective.reconstruct(PairwiseBernoulli(z)).log_prob(torch.tensor(pairs))))
+    assert values[0] > values[1]
+    assert values[0] < 0
+
+
+def test_only_a_bound_is_a_distribution_over_graphs(objective):
+    # Summed over all graphs of three nodes (without the empty one, which the others refuse, and the complete one).
+    z, everything = torch.randn(3, 2, dtype=torch.float64), torch.triu_indices(3, 3, 1)
+    masks = [[code >> bit & 1 for bit in range(3)] for code in range(8)]
+    exact = PairwiseBernoulli(z)
+    total, mass = 0.0, 0.0
+    for mask in masks[1:-1]:
+        pairs = everything[:, torch.tensor(mask) > 0]
+        with seeded(0):
+            total += float(objective.reconstruct(exact).log_prob(pairs).exp())
+        mass += float(exact.log_prob(pairs).exp())
+    assert (abs(total - mass) < 1e-12) == objective.is_bound

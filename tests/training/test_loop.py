@@ -1,0 +1,218 @@
+"""The training loop: bitwise repeatable, stops where a term is not finite, selects on validation, keeps a history."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import graphvae
+from graphvae._check import InputError
+from graphvae.training.loop import NonFiniteError, resolve_device, train
+from graphvae.training.randomness import seeded
+
+CPU = torch.device("cpu")
+
+
+class Scalar(nn.Module):
+    """One number ``w``, and the mode it was last called in."""
+
+    def __init__(self, start: float = 1.0) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(start))
+
+
+def parabola(module: Scalar):
+    return lambda epoch: (module.w.square(), {"fit": module.w.square()})
+
+
+def fit(module: nn.Module, step, **options):
+    return train(module, step, **{"epochs": 5, "learning_rate": 0.1, "seed": 0, "device": CPU, **options})
+
+
+# Run here and in another process: random steps through dropout and a sampled graph likelihood.
+WEIGHTS = """
+import torch
+from graphvae.nn.decoders import InnerProductDecoder
+from graphvae.training.loop import train
+from graphvae.training.objectives import OBJECTIVES
+from graphvae.training.randomness import seeded
+
+def weights(seed):
+    with seeded(seed, "initialise"):
+        net = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.Dropout(0.5))
+        x = torch.randn(30, 6)
+    edges = torch.stack([torch.arange(29), torch.arange(1, 30)])
+    decoder, objective = InnerProductDecoder(), OBJECTIVES["sampled"]
+    def step(epoch):
+        z = net(x)
+        value = objective.reconstruct(decoder(z + torch.randn_like(z))).log_prob(edges)
+        return -value / 900, {"reconstruction": value}
+    train(net, step, epochs=4, learning_rate=0.01, seed=seed, device=torch.device("cpu"))
+    return [p.detach().flatten().view(torch.int32).tolist() for p in net.parameters()]
+"""
+
+
+def test_bitwise_the_same_here_and_in_another_process_whatever_else_draws():
+    scope: dict = {}
+    exec(WEIGHTS, scope)
+    first = scope["weights"](3)
+    torch.rand(5)
+    np.random.default_rng().random(5)
+    assert scope["weights"](3) == first
+    assert scope["weights"](4) != first
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(graphvae.__file__).parents[1]),
+        "OMP_NUM_THREADS": str(torch.get_num_threads()),
+    }
+    script = f"{WEIGHTS}\nimport random\ntorch.manual_seed(1); torch.rand(9)\nprint(weights(3))"
+    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == str(first)
+
+
+def test_steps_are_adam_s():
+    ours, theirs = Scalar(), Scalar()
+    result = fit(ours, parabola(ours), epochs=7)
+    optimiser = torch.optim.Adam(theirs.parameters(), lr=0.1)
+    losses = []
+    for _ in range(7):
+        optimiser.zero_grad()
+        loss = theirs.w.square()
+        losses.append(float(loss.detach()))
+        loss.backward()
+        optimiser.step()
+    torch.testing.assert_close(ours.w, theirs.w, rtol=1e-6, atol=0)
+    assert [record["loss"] for record in result.history] == pytest.approx(losses, rel=1e-6)
+
+
+def test_history_holds_every_term_and_the_callback_sees_it():
+    module, seen = Scalar(), []
+
+    def validate():
+        assert not module.training
+        return {"score": 0.5, "auc": torch.tensor(0.25)}
+
+    def step(epoch):
+        assert module.training
+        return module.w.square(), {"reconstruction": -module.w, "kl": module.w * 0}
+
+    result = fit(module, step, epochs=3, validate=validate, callback=seen.append)
+    assert [record["epoch"] for record in result.history] == [1, 2, 3]
+    assert set(result.history[0]) == {"epoch", "loss", "reconstruction", "kl", "val_score", "val_auc"}
+    assert result.history[0]["reconstruction"] == -1
+    assert all(isinstance(value, (int, float)) for record in result.history for value in record.values())
+    assert seen == result.history
+    assert result.best_epoch == 3
+    assert not module.training
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_a_term_that_is_not_finite_stops_with_its_name(bad):
+    module = Scalar()
+
+    def step(epoch):
+        kl = module.w * (bad if epoch == 3 else 0)
+        return module.w.square() + kl, {"reconstruction": module.w, "kl": kl}
+
+    with pytest.raises(NonFiniteError, match=rf"epoch 3: kl is {bad}"):
+        fit(module, step)
+    # The weights are those of the last good step.
+    assert bool(torch.isfinite(module.w))
+
+
+def test_a_loss_that_is_not_finite_stops_though_its_terms_are():
+    module = Scalar()
+    with pytest.raises(NonFiniteError, match="epoch 1: loss is nan"):
+        fit(module, lambda epoch: (module.w * float("nan"), {"fit": module.w}))
+
+
+def test_a_validation_figure_that_is_not_finite_stops():
+    module = Scalar()
+    with pytest.raises(NonFiniteError, match="epoch 1: val_score is nan"):
+        fit(module, parabola(module), validate=lambda: {"score": float("nan")}, patience=2)
+
+
+def test_weights_spoilt_by_the_last_step_are_not_handed_back():
+    module = Scalar(0.0)
+    # sqrt has an infinite slope at 0, and infinity times 0 is not a number: the loss is finite, its gradient is not.
+    with pytest.raises(NonFiniteError, match="epoch 1: the weights w are not finite"):
+        fit(module, lambda epoch: ((module.w.square()).sqrt(), {}), epochs=1)
+
+
+def test_patience_keeps_the_best_weights_and_stops():
+    module, kept = Scalar(), []
+
+    def validate():
+        kept.append(float(module.w.detach()))
+        return {"score": [1.0, 3.0, 2.0, 3.0, 2.5, 9.0][len(kept) - 1]}
+
+    result = fit(module, parabola(module), epochs=6, validate=validate, patience=3)
+    # Epoch 4 equals the best and does not replace it; epoch 5 is the third without a better one.
+    assert (result.best_epoch, len(result.history)) == (2, 5)
+    assert float(module.w.detach()) == kept[1] != kept[-1]
+    assert not module.training
+
+
+def test_without_patience_the_last_weights_stay():
+    module, scores = Scalar(), iter([3.0, 2.0, 1.0])
+    result = fit(module, parabola(module), epochs=3, validate=lambda: {"score": next(scores)})
+    alone = Scalar()
+    fit(alone, parabola(alone), epochs=3)
+    assert result.best_epoch == 3
+    assert torch.equal(module.w, alone.w)
+
+
+def test_patience_needs_validation():
+    with pytest.raises(InputError, match="patience=3: expected validate"):
+        fit(Scalar(), parabola(Scalar()), patience=3)
+
+
+def test_what_validation_draws_follows_from_the_seed_and_disturbs_nobody():
+    before = torch.get_rng_state()
+    histories = []
+    for _ in range(2):
+        module = Scalar()
+        histories.append(fit(module, parabola(module), validate=lambda: {"score": float(torch.rand(()))}).history)
+        torch.equal(torch.get_rng_state(), before)
+        with seeded(0):
+            torch.rand(3)
+    assert histories[0] == histories[1]
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_training_leaves_torch_as_it_was():
+    before = (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled())
+    state, validation = torch.get_rng_state(), torch.distributions.Distribution._validate_args
+    module = Scalar()
+    fit(module, lambda epoch: ((module.w + torch.randn(())).square(), {}))
+    assert (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled()) == before
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.distributions.Distribution._validate_args == validation
+
+
+def test_devices(monkeypatch):
+    assert resolve_device("cpu") == resolve_device(CPU) == CPU
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto") == CPU
+    for device in ("cuda", "cuda:0", torch.device("cuda")):
+        with pytest.raises(InputError, match="torch finds no CUDA device here"):
+            resolve_device(device)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert resolve_device("auto") == torch.device("cuda")
+    assert resolve_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(InputError, match="torch finds 2 CUDA devices here"):
+        resolve_device("cuda:2")
+
+
+@pytest.mark.parametrize("device", ["gpu", "mps", "meta", "", None, 1.5, ["cpu"]])
+def test_unknown_devices_are_refused(device):
+    with pytest.raises(InputError, match=r"device=.*: expected 'auto', 'cpu' or 'cuda'"):
+        resolve_device(device)
