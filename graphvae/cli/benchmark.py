@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ def benchmark(
     runs: Annotated[int, typer.Option(help="Random splits per data set.")] = 10,
     val: Annotated[float, typer.Option(help="Share of edges for validation.")] = 0.05,
     test: Annotated[float, typer.Option(help="Share of edges for the test.")] = 0.10,
-    out: Annotated[Optional[Path], typer.Option(help="Also write every run and the summary to this JSON file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write every run and the summary to this JSON file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Mean and standard error over random splits, the same for every model, beside published figures."""

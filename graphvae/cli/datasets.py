@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -13,7 +13,7 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Data sets: list, fetch, verify.", no_args_is_help=True)
 
-Names = Annotated[Optional[list[str]], typer.Argument(help="Data sets; all by default.")]
+Names = Annotated[list[str] | None, typer.Argument(help="Data sets; all by default.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -16,33 +16,33 @@ __all__ = ["train"]
 def train(
     data: Annotated[str, typer.Argument(help="A data set (see: graphvae datasets list) or an edge-list file.")],
     model: Annotated[str, typer.Option(help="vgae or gae.")] = "vgae",
-    preset: Annotated[Optional[str], typer.Option(help="Whole settings of vgae: paper, elbo or generative.")] = None,
-    epochs: Annotated[Optional[int], typer.Option(help="Training steps, full batch.")] = None,
-    latent_dim: Annotated[Optional[int], typer.Option(help="Dimension of the latent space.")] = None,
-    hidden_dims: Annotated[Optional[str], typer.Option(help="Widths of hidden layers: 32 or 64,32 or none.")] = None,
-    objective: Annotated[Optional[str], typer.Option(help="kipf, elbo or sampled.")] = None,
-    prior: Annotated[Optional[str], typer.Option(help="normal or features (vgae).")] = None,
-    dropout: Annotated[Optional[float], typer.Option(help="Rate in the encoder.")] = None,
-    beta: Annotated[Optional[float], typer.Option(help="Weight of the KL divergence (vgae).")] = None,
-    kl_warmup: Annotated[Optional[int], typer.Option(help="Epochs over which that weight grows (vgae).")] = None,
-    learning_rate: Annotated[Optional[float], typer.Option(help="Adam's.")] = None,
-    patience: Annotated[Optional[int], typer.Option(help="Select on validation; stop after this many epochs.")] = None,
-    device: Annotated[Optional[str], typer.Option(help="auto, cpu or cuda.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Whole settings of vgae: paper, elbo or generative.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Training steps, full batch.")] = None,
+    latent_dim: Annotated[int | None, typer.Option(help="Dimension of the latent space.")] = None,
+    hidden_dims: Annotated[str | None, typer.Option(help="Widths of hidden layers: 32 or 64,32 or none.")] = None,
+    objective: Annotated[str | None, typer.Option(help="kipf, elbo or sampled.")] = None,
+    prior: Annotated[str | None, typer.Option(help="normal or features (vgae).")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Rate in the encoder.")] = None,
+    beta: Annotated[float | None, typer.Option(help="Weight of the KL divergence (vgae).")] = None,
+    kl_warmup: Annotated[int | None, typer.Option(help="Epochs over which that weight grows (vgae).")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Adam's.")] = None,
+    patience: Annotated[int | None, typer.Option(help="Select on validation; stop after this many epochs.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     val: Annotated[float, typer.Option(help="Share of edges for validation.")] = 0.05,
     test: Annotated[float, typer.Option(help="Share of edges for the test.")] = 0.10,
     seed: Annotated[int, typer.Option(help="Seed of the split and the model.")] = 0,
-    out: Annotated[Optional[Path], typer.Option(help="Run folder; runs/<data>-<model>-<seed> by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; runs/<data>-<model>-<seed> by default.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing run folder.")] = False,
     no_features: Annotated[bool, typer.Option("--no-features", help="Leave out a data set's features.")] = False,
-    source: Annotated[Optional[str], typer.Option(help="Column of the edge's one end (files).")] = None,
-    target: Annotated[Optional[str], typer.Option(help="Column of the edge's other end (files).")] = None,
-    weight: Annotated[Optional[str], typer.Option(help="Column of edge weights (files).")] = None,
-    features: Annotated[Optional[Path], typer.Option(help="Table of node features keyed by id (files).")] = None,
-    self_loops: Annotated[Optional[str], typer.Option(help="error or drop (files).")] = None,
+    source: Annotated[str | None, typer.Option(help="Column of the edge's one end (files).")] = None,
+    target: Annotated[str | None, typer.Option(help="Column of the edge's other end (files).")] = None,
+    weight: Annotated[str | None, typer.Option(help="Column of edge weights (files).")] = None,
+    features: Annotated[Path | None, typer.Option(help="Table of node features keyed by id (files).")] = None,
+    self_loops: Annotated[str | None, typer.Option(help="error or drop (files).")] = None,
     duplicates: Annotated[
-        Optional[str], typer.Option(help="Repeats with other weights: error, first, sum, mean or max (files).")
+        str | None, typer.Option(help="Repeats with other weights: error, first, sum, mean or max (files).")
     ] = None,
-    bad_rows: Annotated[Optional[str], typer.Option(help="error or drop (files).")] = None,
+    bad_rows: Annotated[str | None, typer.Option(help="error or drop (files).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
@@ -113,10 +113,11 @@ def _load(data: str, file_options: dict[str, Any], no_features: bool) -> Any:
         return load_graph(data, features=not no_features)
     if Path(data).is_file():
         if no_features:
-            raise InputError("--no-features: expected with a data set; a file has features only if --features names them")
+            raise InputError("--no-features: expected with a data set; a file has the features --features names")
         return Graph.from_edges(data, **file_options)
     if Path(data).suffix:
-        raise InputError(f"{data!r} is no file: expected a path to an edge list, or one of {', '.join(dataset_names())}")
+        known = ", ".join(dataset_names())
+        raise InputError(f"{data!r} is no file: expected a path to an edge list, or one of {known}")
     return load_graph(data)
 
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from graphvae._check import InputError, one_of
-from graphvae.data.graph import Graph, is_sparse
+from graphvae.data.fields import is_sparse
+from graphvae.data.graph import Graph
 from graphvae.data.pairs import REDUCTIONS, both_directions, combine_pairs, note
 
 if TYPE_CHECKING:

@@ -140,7 +140,7 @@ def run_benchmark(
         for seed in range(runs):
             split = split_links(graph, val=val, test=test, seed=seed)
             for model, maker in makers.items():
-                record = {"dataset": dataset, "model": model, "seed": seed, "split_hash": split.hash}
+                record: dict[str, Any] = {"dataset": dataset, "model": model, "seed": seed, "split_hash": split.hash}
                 record.update(_run_baseline(maker, split) if isinstance(maker, str) else _run_model(maker(seed), split))
                 records.append(record)
                 progress(f"{dataset} {model} {seed}: AUC {100 * record['auc']:.1f} AP {100 * record['ap']:.1f}")

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from graphvae._check import InputError, integer, number, resolve
-from graphvae.data.graph import Graph, rows_of
-from graphvae.data.splits import LinkSplit
+from graphvae.data.fields import rows_of
+from graphvae.data.graph import Graph
+from graphvae.data.splits import LinkSet, LinkSplit
 from graphvae.estimators.parameters import component
 from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
 from graphvae.nn.autoencoder import Autoencoder
@@ -178,13 +179,11 @@ def fit_graph(label: str, params: Mapping[str, Any], posterior_name: str, data: 
         return loss, {"reconstruction": reconstruction, **({"kl": kl} if variational else {})}
 
     @torch.no_grad()
-    def validate() -> dict[str, float]:
+    def validate(held: LinkSet) -> dict[str, float]:
         from graphvae.evaluation.metrics import average_precision, roc_auc
 
         likelihood = module.decode(module(inputs)[0].mean)
-        positive, negative = (
-            likelihood.logits(pairs.to(device)).cpu().numpy() for pairs in (validation.positive, validation.negative)
-        )
+        positive, negative = _logits(likelihood, held.positive), _logits(likelihood, held.negative)
         auc, ap = roc_auc(positive, negative), average_precision(positive, negative)
         return {"auc": auc, "ap": ap, "score": (auc + ap) / 2}
 
@@ -196,7 +195,7 @@ def fit_graph(label: str, params: Mapping[str, Any], posterior_name: str, data: 
             learning_rate=options["learning_rate"],
             seed=options["seed"],
             device=device,
-            validate=validate if validation is not None else None,
+            validate=None if validation is None else partial(validate, validation),
             patience=options["patience"],
             callback=callback,
         )
@@ -246,7 +245,7 @@ def check_compatible(fitted: Fitted, graph: Graph) -> None:
 
 
 @torch.no_grad()
-def _posterior_arrays(module: Autoencoder, inputs: GraphInputs) -> tuple[np.ndarray, np.ndarray | None]:
+def _posterior_arrays(module: Any, inputs: GraphInputs) -> tuple[np.ndarray, np.ndarray | None]:
     module.eval()
     posterior, _ = module(inputs)
     scale = posterior.stddev.cpu().numpy() if module.encoder.posterior.variational else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -108,8 +107,7 @@ class GraphEstimator(Parameters, ABC):
         if (pairs is None) == (edge_label_index is None):
             raise InputError("predict_proba: expected either pairs=(M, 2) node ids or edge_label_index=(2, M) rows")
         if pairs is not None:
-            # A list of tuples that mixes ints and strs would become all strings: Graph ids are of one kind.
-            ids = np.asarray(list(pairs) if isinstance(pairs, Iterable) else pairs)
+            ids = pairs if isinstance(pairs, np.ndarray) else np.array(list(pairs), dtype=object)
             if ids.size == 0:
                 return np.empty(0)
             if ids.ndim != 2 or ids.shape[1] != 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def ids_from_tensors(tensors: dict[str, Tensor]) -> np.ndarray:
     if "ids" in tensors:
         return tensors["ids"].numpy()
     text, ends = tensors["ids_text"].numpy().tobytes(), tensors["ids_offsets"].tolist()
-    ids = [text[a:b].decode("utf-8", "surrogatepass") for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    ids = [text[a:b].decode("utf-8", "surrogatepass") for a, b in itertools.pairwise(ends)]
     return np.array(ids, dtype=str)
 
 
@@ -86,8 +87,12 @@ def graph_from_tensors(tensors: dict[str, Tensor], description: dict[str, Any]) 
 
 def split_from_tensors(tensors: dict[str, Tensor], description: dict[str, Any]) -> LinkSplit:
     """The split, checked for leaks anew."""
-    parts = {part: LinkSet(tensors[f"{part}.positive"], tensors[f"{part}.negative"]) for part in ("val", "test")}
-    return LinkSplit(train=graph_from_tensors(tensors, description["graph"]), **parts, **description["split"])
+    return LinkSplit(
+        train=graph_from_tensors(tensors, description["graph"]),
+        val=LinkSet(tensors["val.positive"], tensors["val.negative"]),
+        test=LinkSet(tensors["test.positive"], tensors["test.negative"]),
+        **description["split"],
+    )
 
 
 def _features(ids: np.ndarray, description: dict[str, Any]) -> Tensor:

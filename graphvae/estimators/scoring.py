@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from graphvae._check import InputError, one_of
-from graphvae.data.graph import Graph, is_sparse
+from graphvae.data.fields import is_sparse
+from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSplit
 from graphvae.estimators.fitting import Fitted, encode
 from graphvae.estimators.likelihood import elbo_terms
@@ -107,7 +108,7 @@ def features_array(graph: Graph) -> Any:
     from scipy.sparse import csr_array
 
     parts = (graph.x.values(), graph.x.col_indices(), graph.x.crow_indices())
-    return csr_array(tuple(part.numpy() for part in parts), shape=tuple(graph.x.shape))
+    return csr_array(tuple(part.numpy() for part in parts), shape=(graph.num_nodes, graph.num_features))
 
 
 def _binary_adjacency(graph: Graph) -> Any:

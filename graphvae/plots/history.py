@@ -20,7 +20,7 @@ __all__ = ["plot_history"]
 # Panels in order: title, label of the vertical axis, and the keys drawn in it with their names.
 _PANELS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("Loss", "loss", {"loss": "loss"}),
-    ("Log-likelihood", "nats", {"log_likelihood": "log-likelihood"}),
+    ("Reconstruction", "nats", {"reconstruction": "reconstruction"}),
     ("KL divergence", "nats", {"kl": "KL"}),
     ("Validation", "%", {"val_auc": "AUC", "val_ap": "AP"}),
 )
@@ -34,7 +34,7 @@ def plot_history(
     Terms differ by orders of magnitude and stand apart, so each has its own panel and scale.
 
     Args:
-        history: one mapping per recorded epoch, with ``epoch`` and ``loss`` and, where recorded, ``log_likelihood``
+        history: one mapping per recorded epoch, with ``epoch`` and ``loss`` and, where recorded, ``reconstruction``
             and ``kl`` (nats), ``val_auc`` and ``val_ap`` (in [0, 1], drawn in %). A key may be missing, or None, in
             some epochs; its panel is left out when it is in none. Values that are not finite leave a gap.
         path: ``.png`` or ``.svg`` file, written atomically.

@@ -164,6 +164,9 @@ HOSTILE: dict[str, bytes] = {
     "too long a payload": program(array(np.zeros(4, np.int32), (3,))),
     "payload of no text": program(reconstruct(b"]")),
     "payload beyond latin1": program(reconstruct(text("\u0394" * 4))),
+    "payload in another code": program(
+        reconstruct(b"c_codecs\nencode\n" + text("00000000") + text("hex") + b"\x86R", kind=dtype())
+    ),
     "array without a state": program(b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"),
     "array of another class": program(reconstruct(b"U\x04abcd", name=b"cscipy.sparse.csr\ncsr_matrix\n")),
     "truncated": SOUND_ARRAY[:-9],

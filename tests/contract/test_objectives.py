@@ -47,7 +47,7 @@ def test_a_small_step_along_the_gradient_lowers_the_loss(objective):
     assert value.shape == ()
     value.backward()
     step = 1e-4 * mean.grad / mean.grad.norm()
-    fall = float(value.detach()) - float(loss(objective, (mean - step).detach()))
+    fall = float(value.detach()) - float(loss(objective, (mean - step).detach()).detach())
     assert fall == pytest.approx(1e-4 * float(mean.grad.norm()), rel=1e-2)
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from graphvae._check import InputError
 from graphvae.data import storage
 from graphvae.data.cards import CardFile, Counts, DatasetCard
-from graphvae.data.graph import is_sparse
+from graphvae.data.fields import is_sparse
 from graphvae.data.plain_pickle import read_csr, read_dense
 from graphvae.data.planetoid import assemble, needed_files, planetoid_graph
 

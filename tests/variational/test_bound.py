@@ -1,4 +1,4 @@
-"""The bound against closed forms: a linear-Gaussian model whose evidence is known, and a graph small enough to integrate."""
+"""The bound where the evidence is known: a linear-Gaussian model, and a graph small enough to integrate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training losses in the likelihood's place: their sums, their refusals, and saturation. Numbers of others: peer/."""
+"""The training losses in the likelihood's place: sums, refusals and saturation. Numbers of others: peer/."""
 
 from __future__ import annotations
 
