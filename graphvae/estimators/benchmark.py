@@ -38,7 +38,19 @@ PUBLISHED: dict[tuple[str, str], tuple[float, float]] = {
 }
 
 # Figures summarised over runs; those a model does not have are left out.
-FIGURES = ("auc", "ap", "elbo", "kl", "null_erdos_renyi", "null_degrees", "heldout_edge", "heldout", "seconds")
+FIGURES = (
+    "auc",
+    "ap",
+    "elbo",
+    "kl",
+    "heldout_edge",
+    "heldout",
+    "null_erdos_renyi",
+    "null_erdos_renyi_heldout",
+    "null_degrees",
+    "null_degrees_heldout",
+    "seconds",
+)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from graphvae._check import InputError, integer, number, resolve
 from graphvae.data.fields import rows_of
 from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSet, LinkSplit
-from graphvae.estimators.parameters import component
+from graphvae.estimators.parameters import component, to_json
 from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
 from graphvae.nn.autoencoder import Autoencoder
 from graphvae.nn.encoders import GCNEncoder
@@ -36,6 +36,7 @@ class Fitted:
 
     Args:
         label: what reports call the model.
+        params: the arguments it was fitted with, JSON-able; the estimator's own may have been changed since.
         module: encoder, prior and decoder, in evaluation mode.
         posterior_name: family of the posterior.
         num_features: F of the fitted graph; 0 for a model with one free row per node.
@@ -51,6 +52,7 @@ class Fitted:
     """
 
     label: str
+    params: dict[str, Any]
     module: Autoencoder
     posterior_name: str
     num_features: int
@@ -111,7 +113,8 @@ def check_params(params: Mapping[str, Any]) -> dict[str, Any]:
         InputError: naming the argument, its value and what was expected.
     """
     hidden = params["hidden_dims"]
-    if isinstance(hidden, (str, int)) or not hasattr(hidden, "__iter__"):
+    # An iterator would be spent by the first fit.
+    if isinstance(hidden, (str, bytes)) or not (isinstance(hidden, Sequence) or getattr(hidden, "ndim", 0) == 1):
         raise InputError(f"hidden_dims={hidden!r}: expected a sequence of widths, such as (32,)")
     patience = params["patience"]
     return {
@@ -203,6 +206,7 @@ def fit_graph(label: str, params: Mapping[str, Any], posterior_name: str, data: 
     density = split.density if split is not None else graph.density
     return Fitted(
         label=label,
+        params=to_json(dict(params)),
         module=module,
         posterior_name=posterior_name,
         num_features=graph.num_features,

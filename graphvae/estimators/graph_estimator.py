@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -107,6 +108,8 @@ class GraphEstimator(Parameters, ABC):
         if (pairs is None) == (edge_label_index is None):
             raise InputError("predict_proba: expected either pairs=(M, 2) node ids or edge_label_index=(2, M) rows")
         if pairs is not None:
+            if not isinstance(pairs, Iterable):
+                raise InputError(f"pairs={pairs!r}: expected (M, 2) node ids")
             ids = pairs if isinstance(pairs, np.ndarray) else np.array(list(pairs), dtype=object)
             if ids.size == 0:
                 return np.empty(0)
@@ -115,10 +118,12 @@ class GraphEstimator(Parameters, ABC):
             rows = self.fitted.rows(ids).T
         else:
             rows = np.asarray(edge_label_index)
+            if rows.size == 0:
+                return np.empty(0)
             if rows.ndim != 2 or rows.shape[0] != 2 or rows.dtype.kind not in "iu":
                 raise InputError(f"edge_label_index has shape {rows.shape}, {rows.dtype}: expected integers (2, M)")
             n = len(self.fitted.node_ids)
-            if rows.size and (rows.min() < 0 or rows.max() >= n):
+            if rows.min() < 0 or rows.max() >= n:
                 raise InputError(f"edge_label_index contains {rows.min()} to {rows.max()}: expected rows 0 to {n - 1}")
         loops = rows[0] == rows[1]
         if loops.any():

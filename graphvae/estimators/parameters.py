@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from graphvae._check import InputError, resolve, suggest
@@ -35,10 +36,11 @@ class Parameters:
             InputError: for a name the estimator does not have.
         """
         known = self._names()
-        for name, value in params.items():
+        for name in params:
             if name not in known:
                 kind = type(self).__name__
                 raise InputError(f"{kind} has no argument {name!r}: expected one of {known}{suggest(name, known)}")
+        for name, value in params.items():
             setattr(self, name, value)
         return self
 
@@ -73,7 +75,7 @@ def to_json(params: dict[str, Any]) -> dict[str, Any]:
         elif name == "device":
             out[name] = str(value)
         else:
-            out[name] = list(value) if isinstance(value, tuple) else value
+            out[name] = _plain(value)
     return out
 
 
@@ -87,6 +89,14 @@ def from_json(stored: dict[str, Any]) -> dict[str, Any]:
         else:
             params[name] = tuple(value) if isinstance(value, list) else value
     return params
+
+
+def _plain(value: Any) -> Any:
+    """A checked argument as JSON has it: numbers may be numpy's, and widths any sequence of them."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    return [_plain(item) for item in value] if isinstance(value, Iterable) else float(value)
 
 
 def _same(a: Any, b: Any) -> bool:

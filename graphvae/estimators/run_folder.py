@@ -14,10 +14,13 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,7 +30,7 @@ from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSplit
 from graphvae.estimators.fitting import Fitted, build_module, check_params
 from graphvae.estimators.graph_files import graph_from_tensors, graph_to_tensors, ids_from_tensors, split_from_tensors
-from graphvae.estimators.parameters import from_json, to_json
+from graphvae.estimators.parameters import from_json
 from graphvae.estimators.vgae import GAE, VGAE
 from graphvae.training.loop import resolve_device
 
@@ -67,16 +70,28 @@ def save_run(model: GraphEstimator, path: str | Path, *, overwrite: bool = False
         os.chmod(work, 0o755)
         for file in work.iterdir():
             os.chmod(file, 0o644)
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-            os.replace(target, old / "run")
-            os.replace(work, target)
-            shutil.rmtree(old)
-        else:
-            os.replace(work, target)
+        _put(work, target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return target
+
+
+def _put(work: Path, target: Path) -> None:
+    """Move ``work`` to ``target``; a run that is there makes way, and comes back if that fails."""
+    if not target.exists():
+        os.replace(work, target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent)) / "run"
+    os.replace(target, old)
+    try:
+        os.replace(work, target)
+    except BaseException:
+        os.replace(old, target)
+        raise
+    finally:
+        # Where even that failed, the old run stays beside it.
+        if target.exists():
+            shutil.rmtree(old.parent, ignore_errors=True)
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
@@ -85,8 +100,17 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise InputError(f"out={str(target)!r} exists: expected a new folder, or overwrite")
-    if not target.is_dir() or (any(target.iterdir()) and not (target / "config.json").is_file()):
+    if not target.is_dir() or (any(target.iterdir()) and not _is_run(target)):
         raise InputError(f"out={str(target)!r} is not a run folder: it will not be overwritten")
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether its ``config.json`` is one of ours, of whatever format; many programs have a file of that name."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and {"format", "estimator", "params", "fitted"} <= set(config)
 
 
 def load(path: str | Path, *, device: str = "auto") -> Any:
@@ -110,36 +134,60 @@ def load(path: str | Path, *, device: str = "auto") -> Any:
     for name in FILES:
         if not (folder / name).is_file():
             raise InputError(f"{folder / name} is missing: expected a complete run folder")
-    model = resolve("estimator", config["estimator"], ESTIMATORS)(**from_json(config["params"]))
-    state, description = _read_safetensors(folder / "graph.safetensors")
-    embeddings = Embeddings.load(folder / "embeddings.npz")
-    fitted = config["fitted"]
-    options = check_params(model.get_params())
-    module = build_module(
-        options, model.posterior_name, fitted["num_nodes"], fitted["num_features"], fitted["train_density"]
-    )
-    weights, _ = _read_safetensors(folder / "weights.safetensors")
-    try:
-        module.load_state_dict(weights)
-    except RuntimeError as error:
-        raise InputError(f"{folder / 'weights.safetensors'} does not fit config.json: {error}") from None
-    history = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    with _reading(folder / "graph.safetensors") as file:
+        state, description = _read_safetensors(file)
+        node_ids = ids_from_tensors(state)
+    with _reading(folder / "config.json"):
+        model = resolve("estimator", config["estimator"], ESTIMATORS)(**from_json(config["params"]))
+        fitted, options = config["fitted"], check_params(model.get_params())
+        sizes = fitted["num_nodes"], fitted["num_features"]
+        if sizes != (len(node_ids), description["graph"]["num_features"]):
+            raise InputError("its nodes and features are not those of graph.safetensors")
+        module = build_module(options, model.posterior_name, *sizes, fitted["train_density"])
+        known = {
+            "density": fitted["density"],
+            "calibration": Calibration.from_dict(fitted["calibration"]),
+            "best_epoch": fitted["best_epoch"],
+            "split_hash": fitted["split_hash"],
+        }
+    with _reading(folder / "weights.safetensors") as file:
+        module.load_state_dict(_read_safetensors(file)[0])
+    with _reading(folder / "embeddings.npz") as file:
+        embeddings = Embeddings.load(file)
+        shape = (len(node_ids), options["latent_dim"])
+        if embeddings.vectors.shape != shape or not np.array_equal(embeddings.ids, node_ids):
+            raise InputError(f"expected vectors {shape} of the nodes of graph.safetensors")
+        if (embeddings.scale is not None) != model.is_variational:
+            raise InputError(f"scale: expected {'one' if model.is_variational else 'none'} of a {type(model).__name__}")
+    with _reading(folder / "history.jsonl") as file:
+        history = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     model._fitted = Fitted(
         label=config["estimator"],
+        params=config["params"],
         module=module.to(resolve_device(device)).eval(),
         posterior_name=model.posterior_name,
         num_features=fitted["num_features"],
-        node_ids=ids_from_tensors(state),
-        mean=embeddings.vectors,
-        scale=embeddings.scale,
-        density=fitted["density"],
-        calibration=Calibration.from_dict(fitted["calibration"]),
-        history=[json.loads(line) for line in history],
-        best_epoch=fitted["best_epoch"],
-        split_hash=fitted["split_hash"],
-        source=partial(_restore, state, description),
+        node_ids=node_ids,
+        # Copies, because those of Embeddings are read-only, and torch warns of such.
+        mean=embeddings.vectors.copy(),
+        scale=None if embeddings.scale is None else embeddings.scale.copy(),
+        history=history,
+        source=partial(_restore, folder / "graph.safetensors", state, description),
+        **known,
     )
     return model
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[Path]:
+    """Whatever goes wrong with what is read inside becomes an :class:`InputError` that names ``file``."""
+    try:
+        yield file
+    except InputError as error:
+        text = str(error)
+        raise type(error)(text if text.startswith(str(file)) else f"{file}: {text}") from None
+    except Exception as error:  # whatever a damaged file leads to
+        raise InputError(f"{file} is damaged: {type(error).__name__}: {error}") from None
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -178,7 +226,7 @@ def _config(model: GraphEstimator) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "estimator": type(model).__name__,
-        "params": to_json(model.get_params()),
+        "params": fitted.params,
         "fitted": {
             "num_nodes": len(fitted.node_ids),
             "num_features": fitted.num_features,
@@ -192,19 +240,17 @@ def _config(model: GraphEstimator) -> dict[str, Any]:
     }
 
 
-def _restore(state: dict[str, Tensor], description: dict[str, Any]) -> Graph | LinkSplit:
-    if description["kind"] == "split":
-        return split_from_tensors(state, description)
-    return graph_from_tensors(state, description["graph"])
+def _restore(file: Path, state: dict[str, Tensor], description: dict[str, Any]) -> Graph | LinkSplit:
+    with _reading(file):
+        if description["kind"] == "split":
+            return split_from_tensors(state, description)
+        return graph_from_tensors(state, description["graph"])
 
 
 def _read_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    try:
-        with safe_open(file, framework="pt") as stored:
-            metadata = stored.metadata() or {}
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{file} is damaged: {error}") from None
+    with safe_open(file, framework="pt") as stored:
+        metadata = stored.metadata() or {}
+        tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
     return tensors, json.loads(metadata.get("description", "{}"))

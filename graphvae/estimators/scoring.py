@@ -118,15 +118,11 @@ def _binary_adjacency(graph: Graph) -> Any:
     return csr_array((np.ones(len(source)), (source, target)), shape=(graph.num_nodes, graph.num_nodes))
 
 
-def _fitted_split(fitted: Fitted, split: LinkSplit | None) -> LinkSplit:
-    """The split to evaluate on: the fitted one, and no other."""
+def _fitted_split(fitted: Fitted, split: Any) -> LinkSplit:
+    """The split to evaluate on: the fitted one, and no other; one that a run folder gave is held to it as well."""
     if fitted.split_hash is None:
         raise InputError("evaluate: this model was fitted on all edges of a graph, so nothing is held out; fit a split")
-    if split is None:
-        data = fitted.data()
-        if not isinstance(data, LinkSplit):
-            raise InputError("split=None: the fitted split is not at hand; pass it")
-        return data
+    split = fitted.data() if split is None else split
     if not isinstance(split, LinkSplit):
         raise InputError(f"split={type(split).__name__}: expected the LinkSplit that split_links returns")
     if split.hash != fitted.split_hash:

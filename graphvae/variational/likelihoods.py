@@ -18,8 +18,8 @@ __all__ = ["PairwiseBernoulli"]
 class PairwiseBernoulli(Distribution):
     """``p(A|Z) = prod_{i<j} Bernoulli(A_ij; sigmoid(scale z_i . z_j + bias))`` over unordered pairs, no diagonal.
 
-    The value of this distribution is a set of edges: ``(2, E)`` node indices, each edge in one or both directions; only
-    pairs with u < v are read. Everything it reports comes from three sums, over edges, over all pairs and over the
+    The value of this distribution is a set of edges: ``(2, E)`` node indices, each edge as (u, v) with u < v, alone or
+    with its reverse, which is not read. Everything it reports comes from three sums, over edges, over all pairs and over the
     diagonal, each computed without an N x N array.
 
     Args:
@@ -105,7 +105,8 @@ class PairwiseBernoulli(Distribution):
     def _sample_tiles(self) -> Iterator[Tensor]:
         for rows, columns in tiles(self.num_nodes, self.block):
             p = torch.sigmoid(self.z[rows] @ self.z[columns].T * self.scale + self.bias)
-            hit = torch.rand_like(p) < p
+            # float32 draws are multiples of 2^-24, which would make every p below that equally likely.
+            hit = torch.rand_like(p, dtype=torch.float64) < p
             hit = hit.triu(1) if rows == columns else hit
             yield hit.nonzero().T + torch.tensor([[rows.start], [columns.start]], device=p.device)
 

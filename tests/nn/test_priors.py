@@ -70,6 +70,16 @@ def test_features_alone_decide_and_each_node_for_itself(hidden_dims):
     assert len(prior.layers) == len(hidden_dims) + 1
 
 
+def test_the_mean_is_a_relu_network_of_the_features():
+    prior = FeaturePrior((6, 5), dropout=0.0).build(num_features=F_IN, latent_dim=D)
+    for parameter in prior.parameters():
+        torch.nn.init.normal_(parameter)
+    x, (first, second, last) = inputs().x, prior.layers
+    h = torch.relu(torch.relu(x @ first.weight + first.bias) @ second.weight + second.bias)
+    torch.testing.assert_close(prior(inputs()).mean, h @ last.weight + last.bias)
+    assert bool((prior(inputs()).mean < 0).any())
+
+
 def test_one_scale_for_all_is_learned():
     prior = FeaturePrior((5,), dropout=0.0).build(num_features=F_IN, latent_dim=D)
     torch.nn.init.constant_(prior.log_scale, 0.5)
