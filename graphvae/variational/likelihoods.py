@@ -18,8 +18,8 @@ __all__ = ["PairwiseBernoulli"]
 class PairwiseBernoulli(Distribution):
     """``p(A|Z) = prod_{i<j} Bernoulli(A_ij; sigmoid(scale z_i . z_j + bias))`` over unordered pairs, no diagonal.
 
-    The value of this distribution is a set of edges: ``(2, E)`` node indices, each edge as (u, v) with u < v, alone or
-    with its reverse, which is not read. Everything it reports comes from three sums, over edges, over all pairs and over the
+    The value of this distribution is a set of edges: ``(2, E)`` nodes, each edge as (u, v) with u < v, alone or
+    with its reverse, which is not read. All it reports comes from three sums, over edges, over all pairs and over the
     diagonal, each computed without an N x N array.
 
     Args:
