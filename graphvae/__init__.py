@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from graphvae import nn
     from graphvae._check import InputError
     from graphvae.data.graph import Graph
-    from graphvae.data.registry import load_graph
+    from graphvae.data.images import Images
+    from graphvae.data.registry import load_graph, load_images
     from graphvae.data.splits import LinkSet, LinkSplit, split_links
     from graphvae.estimators.run_folder import load
     from graphvae.estimators.vgae import GAE, VGAE
@@ -28,12 +29,14 @@ __all__ = [
     "Bound",
     "Embeddings",
     "Graph",
+    "Images",
     "InputError",
     "LinkSet",
     "LinkSplit",
     "bound",
     "load",
     "load_graph",
+    "load_images",
     "nn",
     "split_links",
 ]
@@ -46,12 +49,14 @@ _HOME = {
     "Bound": "graphvae.variational.bound",
     "Embeddings": "graphvae.export.embeddings",
     "Graph": "graphvae.data.graph",
+    "Images": "graphvae.data.images",
     "InputError": "graphvae._check",
     "LinkSet": "graphvae.data.splits",
     "LinkSplit": "graphvae.data.splits",
     "bound": "graphvae.variational.bound",
     "load": "graphvae.estimators.run_folder",
     "load_graph": "graphvae.data.registry",
+    "load_images": "graphvae.data.registry",
     "split_links": "graphvae.data.splits",
 }
 

@@ -22,12 +22,17 @@ def list_datasets(as_json: AsJson = False) -> None:
     """Every data set with its counts, and whether its files are at hand."""
     from graphvae.data.registry import card, dataset_names, dataset_status
 
+    columns = ["nodes", "edges", "features", "images", "pixels", "classes"]
     rows, data = [], []
     for name in dataset_names():
-        counts, status = card(name).counts, dataset_status(name)
-        rows.append([name, *(str(count or "-") for count in vars(counts).values()), status.state, card(name).title])
-        data.append({"name": name, **vars(counts), "state": status.state, "missing": list(status.missing)})
-    text = table(["name", "nodes", "edges", "features", "classes", "files", "what"], rows)
+        known, status = card(name), dataset_status(name)
+        counts = vars(known.counts)
+        shown = counts | ({"pixels": counts["height"] * counts["width"]} if known.kind == "images" else {})
+        rows.append([name, *(str(shown.get(column) or "-") for column in columns), status.state, known.title])
+        data.append(
+            {"name": name, "kind": known.kind, **counts, "state": status.state, "missing": list(status.missing)}
+        )
+    text = table(["name", *columns, "files", "what"], rows)
     show(text, data, as_json=as_json)
 
 

@@ -13,7 +13,7 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover
     import tomli as tomllib
 
-__all__ = ["CardFile", "Counts", "DatasetCard", "card_folder", "checkout", "read_card"]
+__all__ = ["CardFile", "Counts", "DatasetCard", "ImageCounts", "card_folder", "checkout", "read_card"]
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,11 @@ class CardFile:
     Attributes:
         path: where it lies below a data folder, as ``planetoid/ind.cora.graph``.
         part: which of the dataset's parts it is.
-        needed_for: ``"edges"``, ``"labels"``, ``"features"``, or ``"split"``, which nothing reads yet.
+        needed_for: of a graph ``"edges"``, ``"labels"``, ``"features"``, or ``"split"``, which nothing reads yet; of
+            images ``"train"`` or ``"test"``.
         url: its source, at a pinned revision.
-        size: its length in bytes, or None if only ``git_blob`` pins it.
-        sha256: its SHA-256 in hex, or None if ``git_blob`` stands in.
+        size: the length of its content in bytes, or None if only ``git_blob`` pins it.
+        sha256: the SHA-256 of its content in hex, or None if ``git_blob`` stands in.
         git_blob: the id git gives its content, SHA-1 over ``b"blob <length>\\0"`` and the content, or None.
     """
 
@@ -38,10 +39,15 @@ class CardFile:
     sha256: str | None = None
     git_blob: str | None = None
 
+    @property
+    def gzipped(self) -> bool:
+        """Whether the source has it gzipped; here it may then lie either way, and all pins are of what is inside."""
+        return self.url.endswith(".gz")
+
 
 @dataclass(frozen=True)
 class Counts:
-    """How large a dataset must be; an undirected edge counts once, and 0 features or classes means none."""
+    """How large a graph must be; an undirected edge counts once, and 0 features or classes means none."""
 
     nodes: int
     edges: int
@@ -50,8 +56,22 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class ImageCounts:
+    """How many images there must be, how many of them are the test set (0: there is none), and how large they are."""
+
+    images: int
+    test: int
+    height: int
+    width: int
+    classes: int
+
+
+@dataclass(frozen=True)
 class DatasetCard:
-    """What ``datasets/<name>.toml`` says; ``files`` is empty for a dataset that an installed package carries."""
+    """What ``datasets/<name>.toml`` says; ``files`` is empty for a dataset that an installed package carries.
+
+    ``kind`` is ``"graph"`` or ``"images"``, and ``counts`` are of that kind.
+    """
 
     name: str
     title: str
@@ -60,7 +80,7 @@ class DatasetCard:
     source: str
     licence: str
     citation: str
-    counts: Counts
+    counts: Counts | ImageCounts
     files: tuple[CardFile, ...] = ()
 
     @property
@@ -86,7 +106,7 @@ def read_card(name: str) -> DatasetCard:
     """The card ``<name>.toml``; its running text comes as one line."""
     with open(card_folder() / f"{name}.toml", "rb") as stream:
         fields: dict[str, Any] = tomllib.load(stream)
-    counts = Counts(**fields.pop("counts"))
+    counts = {"graph": Counts, "images": ImageCounts}[fields["kind"]](**fields.pop("counts"))
     files = tuple(CardFile(**entry) for entry in fields.pop("files", ()))
     text = {key: " ".join(value.split()) for key, value in fields.items()}
     return DatasetCard(**text, counts=counts, files=files)

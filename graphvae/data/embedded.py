@@ -1,12 +1,13 @@
-"""Graphs that the installed packages carry: no file of their own, no network."""
+"""Graphs and images that the installed packages carry: no file of their own, no network."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from graphvae.data.graph import Graph
+from graphvae.data.images import Images
 
-__all__ = ["DIGIT_NEIGHBOURS", "digits_knn", "karate", "lesmis", "nearest_neighbours"]
+__all__ = ["DIGIT_NEIGHBOURS", "digits", "digits_knn", "karate", "lesmis", "nearest_neighbours"]
 
 DIGIT_NEIGHBOURS = 5
 
@@ -48,6 +49,15 @@ def digits_knn() -> Graph:
     source, target = np.repeat(np.arange(n), DIGIT_NEIGHBOURS), nearest.ravel()
     low, high = np.divmod(np.unique(np.minimum(source, target) * n + np.maximum(source, target)), n)
     return Graph(_both_directions(np.stack([low, high])), (lower / 16).astype(np.float32), y)
+
+
+def digits() -> Images:
+    """scikit-learn's 1797 digits, ``(N, 1, 8, 8)``: integers from 0 to 16, divided by 16; ``y`` is the digit."""
+    from sklearn.datasets import load_digits
+
+    pixels, y = load_digits(return_X_y=True)
+    origin = {"kind": "images", "name": "digits", "part": "all"}
+    return Images.from_pixels(pixels.astype(np.int64).reshape(-1, 1, 8, 8), y, levels=16, origin=origin)
 
 
 def nearest_neighbours(points: np.ndarray, k: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from graphvae._check import InputError
 from graphvae.data.cards import CardFile, checkout
+from graphvae.data.gzipped import inflate
 
 __all__ = ["MissingFilesError", "fetch", "find", "read_verified", "roots", "verify"]
 
@@ -40,8 +41,9 @@ def roots() -> tuple[Path, ...]:
 
 
 def find(file: CardFile) -> Path | None:
-    """The first place where ``file`` lies, verified or not; None if it lies in no data folder."""
-    return next((path for root in roots() if os.path.isfile(path := root / file.path)), None)
+    """The first place where ``file`` lies, gzipped or not, verified or not; None if it lies in no data folder."""
+    names = dict.fromkeys((file.path, _stored(file)))
+    return next((path for root in roots() for name in names if os.path.isfile(path := root / name)), None)
 
 
 def verify(file: CardFile, content: bytes, where: str) -> None:
@@ -64,7 +66,7 @@ def verify(file: CardFile, content: bytes, where: str) -> None:
 
 
 def read_verified(file: CardFile) -> bytes:
-    """The content of ``file``, compared with its card before anybody sees it.
+    """The content of ``file``, uncompressed, compared with its card before anybody sees it.
 
     Raises:
         MissingFilesError: if it lies in no data folder.
@@ -73,7 +75,8 @@ def read_verified(file: CardFile) -> bytes:
     path = find(file)
     if path is None:
         raise MissingFilesError(_advice([file]))
-    limit = _limit(file)
+    packed = file.gzipped and path.suffix == ".gz"
+    limit = _limit(file, packed=packed)
     try:
         with open(path, "rb") as stream:
             content = stream.read(limit + 1)
@@ -82,10 +85,9 @@ def read_verified(file: CardFile) -> bytes:
     try:
         if len(content) > limit:
             raise InputError(f"{path}: expected at most {limit} bytes, found more")
-        verify(file, content, str(path))
+        return _verified(file, content, str(path), packed=packed)
     except InputError as error:
         raise InputError(f"{error}; it is not used: remove it, and it will be fetched again") from None
-    return content
 
 
 def fetch(files: Iterable[CardFile], *, hint: str = "", timeout: float = TIMEOUT) -> list[Path]:
@@ -109,7 +111,7 @@ def fetch(files: Iterable[CardFile], *, hint: str = "", timeout: float = TIMEOUT
     try:
         for file in missing:
             content = _download(file, timeout)
-            verify(file, content, file.url)
+            _verified(file, content, file.url, packed=file.gzipped)
             _store(file, content)
             done += 1
     except (OSError, http.client.HTTPException) as error:
@@ -117,8 +119,27 @@ def fetch(files: Iterable[CardFile], *, hint: str = "", timeout: float = TIMEOUT
     return [path for file in files if (path := find(file)) is not None]
 
 
-def _limit(file: CardFile) -> int:
-    return MAX_BYTES if file.size is None else file.size
+def _stored(file: CardFile) -> str:
+    """Where a download of ``file`` is put, below a data folder: as its source has it."""
+    return f"{file.path}.gz" if file.gzipped else file.path
+
+
+def _limit(file: CardFile, *, packed: bool) -> int:
+    """How many bytes are read of a file at most."""
+    limit = MAX_BYTES if file.size is None else file.size
+    # What cannot be compressed grows by 5 bytes in 16 KiB at worst (RFC 1951), beside gzip's header and file name.
+    return limit + limit // 1000 + 1024 if packed else limit
+
+
+def _verified(file: CardFile, content: bytes, where: str, *, packed: bool) -> bytes:
+    """``content``, inflated if ``packed``, as the card pins it; no more is inflated than the card says."""
+    if packed:
+        limit = _limit(file, packed=False)
+        content = inflate(content, limit + 1, where)
+        if len(content) > limit:
+            raise InputError(f"{where}: expected at most {limit} bytes uncompressed, found more")
+    verify(file, content, where)
+    return content
 
 
 def _advice(files: list[CardFile], reason: BaseException | None = None) -> str:
@@ -128,12 +149,13 @@ def _advice(files: list[CardFile], reason: BaseException | None = None) -> str:
     why = f" and could not be fetched ({reason})" if reason else ""
     first, *others = roots()
     elsewhere = f" (or below {' or '.join(map(str, others))})" if others else ""
-    orders = ", ".join(f"{file.url} as {first / file.path}" for file in files)
+    orders = ", ".join(f"{file.url} as {first / _stored(file)}" for file in files)
     return f"{names} {verb} missing{why}. By hand: save {orders}{elsewhere}"
 
 
 def _download(file: CardFile, timeout: float) -> bytes:
     stop = time.monotonic() + DEADLINE
+    limit = _limit(file, packed=file.gzipped)
     content = bytearray()
     try:
         answer = urllib.request.urlopen(file.url, timeout=timeout)
@@ -144,8 +166,8 @@ def _download(file: CardFile, timeout: float) -> bytes:
         # read1 returns what has come, so that a server which drips cannot outlast the deadline.
         while chunk := response.read1(CHUNK):
             content += chunk
-            if len(content) > _limit(file):
-                raise InputError(f"{file.url}: expected at most {_limit(file)} bytes, found more")
+            if len(content) > limit:
+                raise InputError(f"{file.url}: expected at most {limit} bytes, found more")
             if time.monotonic() > stop:
                 raise TimeoutError(f"not complete after {DEADLINE:.0f} seconds")
     return bytes(content)
@@ -156,9 +178,9 @@ def _store(file: CardFile, content: bytes) -> None:
     *others, last = roots()
     for root in others:
         with contextlib.suppress(OSError):
-            _write(root / file.path, content)
+            _write(root / _stored(file), content)
             return
-    _write(last / file.path, content)
+    _write(last / _stored(file), content)
 
 
 def _write(path: Path, content: bytes) -> None:

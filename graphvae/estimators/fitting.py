@@ -171,7 +171,7 @@ def fit_graph(label: str, params: Mapping[str, Any], posterior_name: str, data: 
     module = build_module(options, posterior_name, graph.num_nodes, graph.num_features, graph.density).to(device)
     inputs, target = inputs_of(graph, device), graph.pairs.to(device)
 
-    def step(epoch: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def step(epoch: int, batch: int) -> tuple[Tensor, dict[str, Tensor]]:
         posterior, prior = module(inputs)
         terms = bound(
             posterior, prior, lambda z: objective.reconstruct(module.decode(z)), target, samples=options["samples"]

@@ -4,7 +4,7 @@ from graphvae.nn.autoencoder import Autoencoder
 from graphvae.nn.decoders import InnerProductDecoder
 from graphvae.nn.encoders import GCNEncoder
 from graphvae.nn.inputs import GraphInputs
-from graphvae.nn.priors import FeaturePrior, StandardNormalPrior
+from graphvae.nn.priors import FeaturePrior, SphericalUniformPrior, StandardNormalPrior
 
 __all__ = [
     "Autoencoder",
@@ -12,5 +12,6 @@ __all__ = [
     "GCNEncoder",
     "GraphInputs",
     "InnerProductDecoder",
+    "SphericalUniformPrior",
     "StandardNormalPrior",
 ]

@@ -7,6 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from graphvae.variational.posteriors import check_prior
+
 __all__ = ["Autoencoder"]
 
 
@@ -17,10 +19,17 @@ class Autoencoder(nn.Module):
         encoder: ``(inputs, around) -> q(z|x)``.
         prior: ``inputs -> p(z)``; if ``prior.conditional``, the posterior is taken relative to it.
         decoder: ``z -> p(x|z)``.
+
+    Raises:
+        InputError: if the encoder has a posterior family and the prior is on another space.
     """
 
     def __init__(self, encoder: nn.Module, prior: nn.Module, decoder: nn.Module) -> None:
         super().__init__()
+        # A user's own encoder need not have a family.
+        family: Any = getattr(encoder, "posterior", None)
+        if family is not None:
+            check_prior(family, prior)
         self.encoder, self.prior, self.decoder = encoder, prior, decoder
 
     def forward(self, inputs: Any) -> tuple[Distribution, Distribution]:
@@ -28,6 +37,6 @@ class Autoencoder(nn.Module):
         prior = self.prior(inputs)
         return self.encoder(inputs, prior if self.prior.conditional else None), prior
 
-    def decode(self, z: Tensor) -> Any:
-        """The likelihood ``p(x|z)``."""
-        return self.decoder(z)
+    def decode(self, z: Tensor, *condition: Any) -> Any:
+        """The likelihood ``p(x|z)``, given a condition if the decoder takes one."""
+        return self.decoder(z, *condition)

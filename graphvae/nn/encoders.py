@@ -24,7 +24,7 @@ class GCNEncoder(nn.Module):
     Args:
         in_features: F; for a graph without features N, and the first weight is a table of one row per node.
         latent_dim: D.
-        posterior: family of ``q``.
+        posterior: family of ``q``; what it builds for D (weights of its own, if it has any) is part of the encoder.
         hidden_dims: widths of the hidden layers.
         dropout: rate at which inputs of every layer are dropped in training.
         bias: whether the layers have biases; the paper's have none.
@@ -48,7 +48,7 @@ class GCNEncoder(nn.Module):
         widths = [in_features, *hidden_dims]
         self.hidden = nn.ModuleList(GraphConvolution(i, o, bias=bias) for i, o in pairwise(widths))
         self.head = GraphConvolution(widths[-1], posterior.width(latent_dim), bias=bias, parts=posterior.parts)
-        self.posterior = posterior
+        self.posterior = posterior.build(latent_dim)
         self.dropout = dropout
 
     def forward(self, inputs: GraphInputs, around: Distribution | None = None) -> Distribution:

@@ -62,6 +62,16 @@ class GraphInputs:
         return self.propagation.shape[0]
 
     @property
+    def num_vectors(self) -> int:
+        """How many latent vectors there are: one per node."""
+        return self.num_nodes
+
+    @property
+    def event_dim(self) -> int:
+        """Dimensions of one datum's latents: a whole graph is one datum, of event shape ``(N, D)``."""
+        return 2
+
+    @property
     def num_features(self) -> int:
         """F; 0 without features."""
         return 0 if self.x is None else int(self.x.shape[1])

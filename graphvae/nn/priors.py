@@ -1,10 +1,10 @@
-"""Priors on latent vectors: the standard normal, and one that knows the node's features."""
+"""Priors on latent vectors: the standard normal, one that knows the node's features, and the uniform on the sphere."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,14 +14,28 @@ from graphvae._check import InputError, integer, number
 from graphvae.nn.inputs import GraphInputs, dropout_features
 from graphvae.nn.layers import SparseLinear
 from graphvae.variational.distributions import diagonal_normal, expand_scalar
+from graphvae.variational.spherical import HypersphericalUniform
 
-__all__ = ["PRIORS", "FeaturePrior", "StandardNormalPrior"]
+__all__ = ["PRIORS", "FeaturePrior", "LatentShape", "SphericalUniformPrior", "StandardNormalPrior"]
+
+
+class LatentShape(Protocol):
+    """What an unconditional prior asks of its inputs, be they a graph or a batch of images."""
+
+    @property
+    def num_vectors(self) -> int:
+        """Nodes of the graph, or images in the batch."""
+
+    @property
+    def event_dim(self) -> int:
+        """2 for a graph, which is one datum; 1 for images."""
 
 
 class StandardNormalPrior(nn.Module):
     """``p(z) = N(0, I)``."""
 
     conditional = False
+    support = "real"
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,11 +53,45 @@ class StandardNormalPrior(nn.Module):
         prior.latent_dim = latent_dim
         return prior
 
-    def forward(self, inputs: GraphInputs) -> Independent:
-        """``p(Z)`` of batch shape ``()`` and event shape ``(N, D)``."""
+    def forward(self, inputs: LatentShape) -> Independent:
+        """``p(z)`` of batch shape ``()`` and event shape ``(N, D)`` for a graph, ``(B,)`` and ``(D,)`` for images."""
         anchor: Tensor = self.anchor  # type: ignore[assignment]
-        shape = torch.Size((inputs.num_nodes, self.latent_dim))
-        return diagonal_normal(expand_scalar(0.0, anchor, shape), expand_scalar(1.0, anchor, shape), event_dim=2)
+        shape = torch.Size((inputs.num_vectors, self.latent_dim))
+        zero, one = (expand_scalar(value, anchor, shape) for value in (0.0, 1.0))
+        return diagonal_normal(zero, one, inputs.event_dim)
+
+
+class SphericalUniformPrior(nn.Module):
+    """Uniform on the unit sphere in ``R^D``, for posteriors that live there."""
+
+    conditional = False
+    support = "sphere"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.latent_dim = 0
+        # As in StandardNormalPrior.
+        self.register_buffer("anchor", torch.zeros(()), persistent=False)
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments this prior can be built from again."""
+        return {}
+
+    def build(self, *, num_features: int, latent_dim: int) -> SphericalUniformPrior:
+        """A fresh prior for vectors in ``R^D``.
+
+        Raises:
+            InputError: for D = 1, where the sphere is two points.
+        """
+        prior = SphericalUniformPrior()
+        prior.latent_dim = integer("latent_dim", latent_dim, low=2)
+        return prior
+
+    def forward(self, inputs: LatentShape) -> Independent:
+        """``p(z)`` of batch shape ``()`` and event shape ``(N, D)`` for a graph, ``(B,)`` and ``(D,)`` for images."""
+        anchor: Tensor = self.anchor  # type: ignore[assignment]
+        uniform = HypersphericalUniform(self.latent_dim, (inputs.num_vectors,), anchor)
+        return Independent(uniform, inputs.event_dim - 1, validate_args=False)
 
 
 class FeaturePrior(nn.Module):
@@ -63,6 +111,7 @@ class FeaturePrior(nn.Module):
     """
 
     conditional = True
+    support = "real"
 
     def __init__(self, hidden_dims: Sequence[int] = (64,), dropout: float = 0.3) -> None:
         super().__init__()
@@ -101,7 +150,8 @@ class FeaturePrior(nn.Module):
         return diagonal_normal(h, self.log_scale.exp().expand(h.shape), event_dim=2)
 
 
-PRIORS: dict[str, type[StandardNormalPrior] | type[FeaturePrior]] = {
+PRIORS: dict[str, type[StandardNormalPrior] | type[FeaturePrior] | type[SphericalUniformPrior]] = {
     "normal": StandardNormalPrior,
     "features": FeaturePrior,
+    "uniform-sphere": SphericalUniformPrior,
 }

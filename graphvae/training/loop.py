@@ -15,7 +15,7 @@ from graphvae.training.randomness import seeded
 
 __all__ = ["NonFiniteError", "TrainingResult", "resolve_device", "train"]
 
-Step = Callable[[int], tuple[Tensor, Mapping[str, Tensor]]]
+Step = Callable[[int, int], tuple[Tensor, Mapping[str, Tensor]]]
 
 
 class NonFiniteError(ArithmeticError):
@@ -64,6 +64,7 @@ def train(
     learning_rate: float,
     seed: int,
     device: torch.device,
+    batches: int = 1,
     validate: Callable[[], Mapping[str, float]] | None = None,
     patience: int | None = None,
     callback: Callable[[Mapping[str, float]], None] | None = None,
@@ -72,11 +73,13 @@ def train(
 
     Args:
         module: what is trained, in place; left in evaluation mode.
-        step: maps the epoch (from 1) to the loss ``()`` and its terms ``()`` in nats; called under a seed of its own.
-        epochs: number of steps at most.
+        step: maps the epoch (from 1) and the number of the batch (from 0) to the loss ``()`` and its terms ``()`` in
+            nats; called under a seed of its own.
+        epochs: number of passes at most.
         learning_rate: Adam's.
-        seed: everything drawn in epoch t follows from ``(seed, t)``.
+        seed: everything drawn in a step follows from it, the epoch and the batch.
         device: where ``module`` lives.
+        batches: steps in one epoch; a graph is one datum, so it has one. Records are means over them.
         validate: figures on validation data after each epoch, ``score`` (higher is better) among them.
         patience: keep the weights of the best ``score`` and stop after this many epochs without a better one; None runs
             all epochs and keeps the last weights.
@@ -93,16 +96,19 @@ def train(
     best_score, best_epoch, best_state = -math.inf, 0, None
     for epoch in range(1, epochs + 1):
         module.train()
-        with seeded(seed, "step", epoch, device=device):
-            loss, terms = step(epoch)
-        figures = {name: float(value.detach()) for name, value in terms.items()}
-        loss_value = float(loss.detach())
-        # The terms come first: a loss is not finite because one of them is not.
-        _check_finite(epoch, {**figures, "loss": loss_value})
-        record = {"epoch": epoch, "loss": loss_value, **figures}
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
+        sums: dict[str, float] = {}
+        for batch in range(batches):
+            with seeded(seed, "step", epoch, *([batch] if batch else []), device=device):
+                loss, terms = step(epoch, batch)
+            # The terms come first: a loss is not finite because one of them is not.
+            figures = {name: float(value.detach()) for name, value in {**terms, "loss": loss}.items()}
+            _check_finite(epoch, figures)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            sums = {name: sums.get(name, 0.0) + value for name, value in figures.items()}
+        means = {name: value / batches for name, value in sums.items()}
+        record = {"epoch": epoch, "loss": means.pop("loss"), **means}
         if validate is not None:
             module.eval()
             with seeded(seed, "validate", epoch, device=device):

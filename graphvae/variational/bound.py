@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, kl_divergence
+from torch.distributions import Categorical, Distribution, kl_divergence
 
 from graphvae._check import InputError, integer
 
-__all__ = ["Bound", "bound"]
+__all__ = ["Bound", "bound", "marginalise"]
 
 
 @dataclass(frozen=True)
@@ -98,3 +98,19 @@ def bound(
     else:
         kl = posterior.log_prob(z) - prior.log_prob(z)
     return Bound(likelihood(z).log_prob(target), kl, z, analytic)
+
+
+def marginalise(bounds: Tensor, labels: Categorical) -> Tensor:
+    """Bound on ``log p(x)`` from bounds on ``log p(x, y)`` for every class y: the label is summed out exactly.
+
+    Args:
+        bounds: ``(K, *batch)`` lower bounds on ``log p(x, y)`` in nats, class by class.
+        labels: ``q(y|x)`` of batch shape ``(*batch)`` over K classes.
+
+    Returns:
+        ``(*batch)`` values of ``sum_y q(y|x) bounds_y + H(q(y|x))``.
+
+    Reference:
+        Kingma, Rezende, Mohamed and Welling, Semi-supervised Learning with Deep Generative Models (2014), equation 7.
+    """
+    return (labels.probs.movedim(-1, 0) * bounds).sum(0) + labels.entropy()

@@ -19,6 +19,7 @@ from graphvae.data.registry import (
     dataset_status,
     fetch_dataset,
     load_graph,
+    load_images,
     verify_dataset,
 )
 
@@ -64,7 +65,9 @@ def test_an_unknown_name_suggests_the_closest(call: Any) -> None:
 
 
 def test_names_are_those_of_the_design() -> None:
-    assert dataset_names() == ("citeseer", "cora", "digits-knn", "karate", "lesmis", "pubmed")
+    assert dataset_names("graph") == ("citeseer", "cora", "digits-knn", "karate", "lesmis", "pubmed")
+    assert dataset_names("images") == ("digits", "fashion-mnist", "mnist")
+    assert set(dataset_names()) == {*dataset_names("graph"), *dataset_names("images")}
 
 
 def test_features_is_a_flag() -> None:
@@ -102,6 +105,18 @@ def test_embedded_datasets_need_nothing(name: str, nowhere: Path) -> None:
     assert not nowhere.exists()
 
 
+def test_embedded_images_need_nothing(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dataset_status("digits") == registry.DatasetStatus("digits", "embedded", (), True)
+    assert fetch_dataset("digits") == []
+    (check,) = verify_dataset("digits")
+    assert (check.path, check.state, check.detail) == ("digits", "ok", str(load_images("digits")))
+    assert not nowhere.exists()
+    known = read_card("digits")
+    use(monkeypatch, dataclasses.replace(known, counts=dataclasses.replace(known.counts, images=1798)))
+    (check,) = verify_dataset("digits")
+    assert (check.state, check.detail.split(" (")[0]) == ("wrong", "digits: expected 1798 images, found 1797")
+
+
 @pytest.mark.parametrize("name", ["cora", "citeseer", "pubmed"])
 def test_without_network_every_missing_file_is_named(name: str, nowhere: Path) -> None:
     status = dataset_status(name)
@@ -118,6 +133,22 @@ def test_without_network_every_missing_file_is_named(name: str, nowhere: Path) -
     with pytest.raises(storage.MissingFilesError, match=rf"planetoid/ind\.{name}\.graph is missing"):
         load_graph(name, features=False)
     assert tuple(check.path for check in verify_dataset(name) if check.state == "missing") == status.missing
+    assert not nowhere.exists()
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_without_network_every_missing_file_of_images_is_named(name: str, nowhere: Path) -> None:
+    files = {file.part: file for file in card(name).files}
+    assert dataset_status(name) == registry.DatasetStatus(name, "missing", tuple(f.path for f in files.values()), False)
+    for part, needed in {"train": ("train",), "test": ("test",), "all": ("train", "test")}.items():
+        with pytest.raises(storage.MissingFilesError, match="no network in this test") as caught:
+            load_images(name, part=part)
+        for file in files.values():
+            order = f"{file.url} as {nowhere / file.path}.gz"
+            assert (order in str(caught.value)) == (file.needed_for in needed)
+    with pytest.raises(storage.MissingFilesError):
+        fetch_dataset(name)
+    assert [check.state for check in verify_dataset(name)] == ["missing"] * 4
     assert not nowhere.exists()
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.distributions import kl_divergence
 
+from graphvae._check import InputError
 from graphvae.nn.autoencoder import Autoencoder
 from graphvae.nn.decoders import InnerProductDecoder
 from graphvae.nn.encoders import GCNEncoder
@@ -26,19 +27,39 @@ def _fixed_seed():
         yield
 
 
+FITTING = [(q, p) for q in POSTERIORS for p in PRIORS if (q == "hyperspherical") == (p == "uniform-sphere")]
+
+
 def module(prior: str, posterior: str = "gaussian") -> Autoencoder:
     decoder = InnerProductDecoder().build(likelihood_based=True, density=0.1)
     built = PRIORS[prior]().build(num_features=F_IN, latent_dim=D)
     return Autoencoder(GCNEncoder(F_IN, D, POSTERIORS[posterior], (3,)), built, decoder).eval()
 
 
-@pytest.mark.parametrize("prior", PRIORS)
-@pytest.mark.parametrize("posterior", POSTERIORS)
+@pytest.mark.parametrize(("posterior", "prior"), FITTING)
 def test_posterior_and_prior_of_one_datum(prior, posterior):
     model = module(prior, posterior)
     q, p = model(INPUTS)
     assert (q.batch_shape, q.event_shape) == (p.batch_shape, p.event_shape) == ((), (N, D))
     assert model.decode(q.rsample((3,))).batch_shape == (3,)
+
+
+@pytest.mark.parametrize("posterior", POSTERIORS)
+def test_a_posterior_and_a_prior_on_different_spaces_are_refused(posterior):
+    module(POSTERIORS[posterior].default_prior, posterior)
+    for prior in PRIORS:
+        if (posterior, prior) not in FITTING:
+            with pytest.raises(InputError, match=f"such as prior='{POSTERIORS[posterior].default_prior}'"):
+                module(prior, posterior)
+
+
+def test_a_user_s_own_networks_need_not_say_where_they_live():
+    class Anywhere(torch.nn.Module):
+        conditional = False
+
+    decoder = InnerProductDecoder().build(likelihood_based=True, density=0.1)
+    Autoencoder(Anywhere(), PRIORS["uniform-sphere"](), decoder)
+    Autoencoder(GCNEncoder(F_IN, D, POSTERIORS["hyperspherical"]), Anywhere(), decoder)
 
 
 def test_around_a_conditional_prior_silent_weights_cost_nothing():

@@ -52,7 +52,10 @@ def test_relabelling_the_nodes_relabels_the_posterior(posterior, hidden_dims, bi
     torch.testing.assert_close(r.mean, q.mean[order], rtol=0, atol=1e-12)
     if net.posterior.variational:
         torch.testing.assert_close(r.stddev, q.stddev[order], rtol=0, atol=1e-12)
-    assert len(list(net.parameters())) == (len(hidden_dims) + 1) * (2 if bias else 1)
+    layers = [*net.hidden.parameters(), *net.head.parameters()]
+    assert len(layers) == (len(hidden_dims) + 1) * (2 if bias else 1)
+    if posterior != "flow":
+        assert len(list(net.parameters())) == len(layers)
 
 
 def test_a_hidden_layer_is_equation_one_of_the_paper():
@@ -113,6 +116,20 @@ def test_relative_to_a_prior():
     q, r = net(g), net(g, diagonal_normal(place, torch.full_like(place, 0.5), 2))
     torch.testing.assert_close(r.mean, q.mean + place)
     torch.testing.assert_close(r.stddev, q.stddev / 2)
+
+
+def test_a_flow_s_weights_are_part_of_the_encoder():
+    g, net = inputs(graph()), encoder(posterior="flow")
+    assert net.posterior is not POSTERIORS["flow"]
+    assert list(POSTERIORS["flow"].parameters()) == []
+    own = {name for name, _ in net.named_parameters() if name.startswith("posterior.")}
+    assert own
+    (-net(g).log_prob(torch.ones(N, D, dtype=torch.float64))).backward()
+    assert all(net.get_parameter(name).grad.abs().sum() > 0 for name in own)
+    again = encoder(posterior="flow")
+    assert not torch.equal(again(g).mean, net(g).mean)
+    again.load_state_dict(net.state_dict())
+    assert torch.equal(again(g).mean, net(g).mean)
 
 
 def test_the_posterior_is_the_user_s_to_replace():

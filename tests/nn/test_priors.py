@@ -1,6 +1,9 @@
-"""The standard normal prior, and the one that knows each node's features."""
+"""The standard normal prior, the one that knows each node's features, and the uniform one on the sphere."""
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
 
 import pytest
 import scipy.sparse
@@ -9,7 +12,7 @@ import torch
 from graphvae._check import InputError
 from graphvae.data.graph import Graph
 from graphvae.nn.inputs import GraphInputs
-from graphvae.nn.priors import PRIORS, FeaturePrior, StandardNormalPrior
+from graphvae.nn.priors import PRIORS, FeaturePrior, SphericalUniformPrior, StandardNormalPrior
 
 N, F_IN, D = 7, 4, 3
 EDGES = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
@@ -55,6 +58,34 @@ def test_standard_normal_is_that_and_has_no_weights():
     assert torch.equal(p.stddev, torch.ones(N, D))
     assert prior.state_dict() == {}
     assert not prior.conditional
+
+
+def test_the_uniform_prior_draws_from_the_sphere_and_has_no_weights():
+    prior = SphericalUniformPrior().build(num_features=0, latent_dim=D)
+    p = prior(inputs(None))
+    z = p.sample((5,))
+    torch.testing.assert_close(z.square().sum(-1), torch.ones(5, N))
+    # The area of the sphere in three dimensions is 4 pi; there are N of them.
+    torch.testing.assert_close(p.log_prob(z), torch.full((5,), -N * math.log(4 * math.pi)))
+    assert prior.state_dict() == {}
+    assert not prior.conditional
+    with pytest.raises(InputError, match="latent_dim=1"):
+        SphericalUniformPrior().build(num_features=0, latent_dim=1)
+
+
+@dataclass(frozen=True)
+class Batch:
+    num_vectors: int = N
+    event_dim: int = 1
+
+
+@pytest.mark.parametrize("name", ["normal", "uniform-sphere"])
+def test_a_batch_of_images_is_as_many_data(name):
+    prior = PRIORS[name]().build(num_features=0, latent_dim=D)
+    images, graph = prior(Batch()), prior(inputs(None))
+    assert (images.batch_shape, images.event_shape) == ((N,), (D,))
+    z = graph.sample()
+    torch.testing.assert_close(images.log_prob(z).sum(), graph.log_prob(z))
 
 
 @pytest.mark.parametrize("hidden_dims", [(), (5,), (6, 5)])

@@ -29,7 +29,7 @@ class Scalar(nn.Module):
 
 
 def parabola(module: Scalar):
-    return lambda epoch: (module.w.square(), {"fit": module.w.square()})
+    return lambda epoch, batch: (module.w.square(), {"fit": module.w.square()})
 
 
 def fit(module: nn.Module, step, **options):
@@ -50,7 +50,7 @@ def weights(seed):
         x = torch.randn(30, 6)
     edges = torch.stack([torch.arange(29), torch.arange(1, 30)])
     decoder, objective = InnerProductDecoder(), OBJECTIVES["sampled"]
-    def step(epoch):
+    def step(epoch, batch):
         z = net(x)
         value = objective.reconstruct(decoder(z + torch.randn_like(z))).log_prob(edges)
         return -value / 900, {"reconstruction": value}
@@ -99,7 +99,7 @@ def test_history_holds_every_term_and_the_callback_sees_it():
         assert not module.training
         return {"score": 0.5, "auc": torch.tensor(0.25)}
 
-    def step(epoch):
+    def step(epoch, batch):
         assert module.training
         return module.w.square(), {"reconstruction": -module.w, "kl": module.w * 0}
 
@@ -117,7 +117,7 @@ def test_history_holds_every_term_and_the_callback_sees_it():
 def test_a_term_that_is_not_finite_stops_with_its_name(bad):
     module = Scalar()
 
-    def step(epoch):
+    def step(epoch, batch):
         kl = module.w * (bad if epoch == 3 else 0)
         return module.w.square() + kl, {"reconstruction": module.w, "kl": kl}
 
@@ -130,7 +130,7 @@ def test_a_term_that_is_not_finite_stops_with_its_name(bad):
 def test_a_loss_that_is_not_finite_stops_though_its_terms_are():
     module = Scalar()
     with pytest.raises(NonFiniteError, match="epoch 1: loss is nan"):
-        fit(module, lambda epoch: (module.w * float("nan"), {"fit": module.w}))
+        fit(module, lambda epoch, batch: (module.w * float("nan"), {"fit": module.w}))
 
 
 def test_a_validation_figure_that_is_not_finite_stops():
@@ -143,7 +143,7 @@ def test_weights_spoilt_by_the_last_step_are_not_handed_back():
     module = Scalar(0.0)
     # sqrt has an infinite slope at 0, and infinity times 0 is not a number: the loss is finite, its gradient is not.
     with pytest.raises(NonFiniteError, match="epoch 1: the weights w are not finite"):
-        fit(module, lambda epoch: ((module.w.square()).sqrt(), {}), epochs=1)
+        fit(module, lambda epoch, batch: ((module.w.square()).sqrt(), {}), epochs=1)
 
 
 def test_patience_keeps_the_best_weights_and_stops():
@@ -190,7 +190,7 @@ def test_training_leaves_torch_as_it_was():
     before = (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled())
     state, validation = torch.get_rng_state(), torch.distributions.Distribution._validate_args
     module = Scalar()
-    fit(module, lambda epoch: ((module.w + torch.randn(())).square(), {}))
+    fit(module, lambda epoch, batch: ((module.w + torch.randn(())).square(), {}))
     assert (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled()) == before
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.distributions.Distribution._validate_args == validation

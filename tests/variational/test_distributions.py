@@ -1,12 +1,14 @@
-"""The point mass, and the Gaussian whose last dimensions are one event."""
+"""The point mass, and Gaussians, diagonal and full, whose last dimensions are one event."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import scipy.stats
 import torch
-from torch.distributions import Independent, Normal, kl_divergence
+from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
-from graphvae.variational.distributions import Point, diagonal_normal, expand_scalar
+from graphvae.variational.distributions import FullNormal, Point, diagonal_normal, expand_scalar
 
 
 @pytest.mark.parametrize(("shape", "event_dim"), [((5, 2), 2), ((7, 3), 1), ((4,), 0)])
@@ -48,3 +50,58 @@ def test_expanded_scalar_takes_no_memory_of_its_own():
     assert view.dtype == torch.float64
     assert view.stride() == (0, 0)
     assert torch.equal(view, torch.full((4, 3), 2.0, dtype=torch.float64))
+
+
+def full(dim: int = 3, batch: int = 4, event_dim: int = 1) -> FullNormal:
+    generator = torch.Generator().manual_seed(dim)
+    loc, factor = (torch.randn(batch, dim, *extra, generator=generator).double() for extra in ((), (dim,)))
+    factor = factor.tril(-1) + torch.diag_embed(factor.diagonal(dim1=-2, dim2=-1).exp())
+    return FullNormal(loc, factor, event_dim)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 5])
+def test_full_normal_against_scipy(dim):
+    q, x = full(dim), np.random.default_rng(0).normal(size=(6, 4, dim))
+    covariance = (q.scale_tril @ q.scale_tril.mT).numpy()
+    laws = [scipy.stats.multivariate_normal(m, c) for m, c in zip(q.loc.numpy(), covariance, strict=True)]
+    log_prob, entropy = q.log_prob(torch.from_numpy(x)).numpy(), q.entropy().numpy()
+    for i, law in enumerate(laws):
+        np.testing.assert_allclose(log_prob[:, i], np.atleast_1d(law.logpdf(x[:, i])), rtol=1e-9)
+        np.testing.assert_allclose(entropy[i], law.entropy(), rtol=1e-9)
+    np.testing.assert_allclose(q.variance, np.diagonal(covariance, axis1=1, axis2=2))
+    np.testing.assert_allclose(full(dim, event_dim=2).entropy(), entropy.sum())
+    np.testing.assert_allclose(full(dim, event_dim=2).log_prob(torch.from_numpy(x)), log_prob.sum(-1))
+
+
+@pytest.mark.parametrize("dim", [1, 3])
+def test_full_normal_s_divergence_is_torch_s(dim):
+    q, generator = full(dim), torch.Generator().manual_seed(9)
+    loc, scale = (
+        torch.randn(4, dim, generator=generator).double(),
+        torch.rand(4, dim, generator=generator).double() + 0.2,
+    )
+    theirs = kl_divergence(
+        MultivariateNormal(q.loc, scale_tril=q.scale_tril), MultivariateNormal(loc, torch.diag_embed(scale.square()))
+    )
+    torch.testing.assert_close(kl_divergence(q, diagonal_normal(loc, scale, 1)), theirs)
+    torch.testing.assert_close(kl_divergence(full(dim, event_dim=2), diagonal_normal(loc, scale, 2)), theirs.sum())
+
+
+def test_full_normal_s_divergence_is_refused_where_the_events_differ():
+    for prior in (
+        diagonal_normal(torch.zeros(4, 3), torch.ones(4, 3), 2),
+        Independent(torch.distributions.Laplace(torch.zeros(4, 3), 1.0), 1),
+    ):
+        with pytest.raises(NotImplementedError):
+            kl_divergence(full(), prior)
+
+
+def test_full_normal_s_draws_have_its_covariance():
+    q = full()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        z = q.rsample((200, 200)).reshape(-1, 4, 3)
+    away = (z - q.loc).movedim(1, 0)
+    covariance, exact = away.mT @ away / len(z), q.scale_tril @ q.scale_tril.mT
+    size = q.stddev.unsqueeze(-1) * q.stddev.unsqueeze(-2)
+    assert float(((covariance - exact) / size).abs().max()) < 0.04

@@ -1,0 +1,169 @@
+"""From arguments and an array to a fitted image model: the module, the batches, the steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from graphvae._check import InputError, integer, number, one_of, resolve
+from graphvae.nn.autoencoder import Autoencoder
+from graphvae.nn.dense import DenseDecoder, DenseEncoder, ImageInputs
+from graphvae.nn.priors import PRIORS
+from graphvae.training.loop import TrainingResult, train
+from graphvae.training.progress import progress_bar
+from graphvae.training.randomness import check_seed, seeded
+from graphvae.variational.bound import bound
+from graphvae.variational.observations import OBSERVATIONS, ObservationFamily
+from graphvae.variational.posteriors import POSTERIORS
+
+__all__ = ["binarised", "bound_objective", "build_image_module", "check_image_params", "fit_images", "observation_of"]
+
+
+def observation_of(value: Any) -> ObservationFamily:
+    """The observation family behind ``likelihood=``: a name of the registry, or an object of it.
+
+    Raises:
+        InputError: for anything else.
+    """
+    if isinstance(value, str):
+        return resolve("likelihood", value, OBSERVATIONS)()
+    if type(value) not in OBSERVATIONS.values():
+        names = ", ".join(map(repr, OBSERVATIONS))
+        raise InputError(f"likelihood={value!r}: expected one of {names}, or such a family with settings")
+    return value
+
+
+def check_image_params(params: Mapping[str, Any], posterior_name: str) -> dict[str, Any]:
+    """The estimator's arguments, validated and completed: names become the objects they stand for.
+
+    Raises:
+        InputError: naming the argument, its value and what was expected.
+    """
+    hidden = params["hidden_dims"]
+    if not isinstance(hidden, (tuple, list)):
+        raise InputError(f"hidden_dims={hidden!r}: expected a sequence of widths, such as (256,)")
+    observation = observation_of(params["likelihood"])
+    binarize = params.get("binarize")
+    if binarize is not None:
+        one_of("binarize", binarize, ("threshold", "stochastic"))
+        if not observation.binary:
+            raise InputError(f"binarize={binarize!r}: expected with likelihood='bernoulli' only")
+    objective = one_of("objective", params.get("objective", "elbo"), ("elbo", "iwae"))
+    samples = integer("samples", params.get("samples", 1), low=1)
+    if objective == "iwae" and samples < 2:
+        raise InputError(f"samples={samples}: objective='iwae' expects at least 2; with 1 it is the ELBO")
+    beta, kl_warmup = number("beta", params.get("beta", 1.0), low=0), integer("kl_warmup", params.get("kl_warmup", 0), low=0)
+    if objective == "iwae" and (beta != 1 or kl_warmup):
+        raise InputError(f"beta={beta:g}, kl_warmup={kl_warmup}: objective='iwae' has no KL term; expected 1 and 0")
+    return {
+        "latent_dim": integer("latent_dim", params["latent_dim"], low=1),
+        "hidden_dims": tuple(integer("hidden_dims", width, low=1) for width in hidden),
+        "observation": observation,
+        "binarize": binarize,
+        "posterior": resolve("posterior", posterior_name, POSTERIORS),
+        "objective": objective,
+        "beta": beta,
+        "kl_warmup": kl_warmup,
+        "samples": samples,
+        "epochs": integer("epochs", params["epochs"], low=1),
+        "batch_size": integer("batch_size", params["batch_size"], low=1),
+        "learning_rate": number("learning_rate", params["learning_rate"], low=0, open_low=True),
+        "seed": check_seed(params["seed"]),
+    }
+
+
+def build_image_module(options: Mapping[str, Any], num_features: int, num_classes: int = 0) -> Autoencoder:
+    """A freshly initialised module; under a seed of its own."""
+    with seeded(options["seed"], "initialise"):
+        hidden = options["hidden_dims"]
+        encoder = DenseEncoder(num_features, options["latent_dim"], options["posterior"], hidden, num_classes)
+        observation = options["observation"].build()
+        decoder = DenseDecoder(options["latent_dim"], num_features, observation, hidden[::-1], num_classes)
+        prior = PRIORS[options["posterior"].default_prior]().build(num_features=0, latent_dim=options["latent_dim"])
+    return Autoencoder(encoder, prior, decoder)
+
+
+def fit_images(
+    module: nn.Module,
+    options: Mapping[str, Any],
+    objective: Callable[[Tensor, Tensor, float], tuple[Tensor, dict[str, Tensor]]],
+    x: Tensor,
+    *,
+    progress: bool,
+) -> TrainingResult:
+    """Train ``module`` on rows of ``x`` ``(N, D)``, in shuffled batches that differ in size by at most one.
+
+    Args:
+        module: encoder, prior and decoder.
+        options: from :func:`check_image_params`.
+        objective: from row numbers ``(B,)``, their data ``(B, D)`` (binarised if so chosen) and the weight of the KL
+            divergence to the loss ``()`` and its terms in nats.
+        x: data, on the device of ``module``.
+        progress: show a progress bar on stderr.
+    """
+    seed, device = options["seed"], x.device
+    batches = math.ceil(len(x) / options["batch_size"])
+    order: list[Tensor] = []
+
+    def step(epoch: int, batch: int) -> tuple[Tensor, dict[str, Tensor]]:
+        if batch == 0:
+            with seeded(seed, "shuffle", epoch):
+                order[:] = torch.randperm(len(x)).to(device).tensor_split(batches)
+        rows = order[batch]
+        beta = options["beta"] * min(1.0, epoch / max(options["kl_warmup"], 1))
+        return objective(rows, binarised(x[rows], options["binarize"]), beta)
+
+    with progress_bar(options["epochs"], enabled=progress) as callback:
+        return train(
+            module,
+            step,
+            epochs=options["epochs"],
+            learning_rate=options["learning_rate"],
+            seed=seed,
+            device=device,
+            batches=batches,
+            callback=callback,
+        )
+
+
+def bound_objective(
+    module: Any, options: Mapping[str, Any], condition: Tensor | None
+) -> Callable[[Tensor, Tensor, float], tuple[Tensor, dict[str, Tensor]]]:
+    """Minus the ELBO or the importance-weighted bound, averaged over the batch.
+
+    Args:
+        module: encoder, prior and decoder.
+        options: from :func:`check_image_params`.
+        condition: ``(N, K)`` one-hot labels of all data, or None.
+    """
+    iwae = options["objective"] == "iwae"
+
+    def objective(rows: Tensor, x: Tensor, beta: float) -> tuple[Tensor, dict[str, Tensor]]:
+        given = None if condition is None else condition[rows]
+        posterior, prior = module(ImageInputs(x, given))
+        terms = bound(
+            posterior,
+            prior,
+            lambda z: module.decode(z, given),
+            x,
+            samples=options["samples"],
+            analytic=options["posterior"].analytic_kl and not iwae,
+        )
+        value = terms.iwae() if iwae else terms.elbo(beta)
+        figures = {"reconstruction": terms.log_likelihood.mean()}
+        if options["posterior"].variational:
+            figures["kl"] = terms.kl.mean()
+        return -value.mean(), figures
+
+    return objective
+
+
+def binarised(x: Tensor, how: str | None) -> Tensor:
+    """Grey values as 0 and 1: above a half, or drawn with that probability from torch's current generator."""
+    if how is None:
+        return x
+    return (x > 0.5).to(x.dtype) if how == "threshold" else torch.bernoulli(x)
