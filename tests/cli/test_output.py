@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -22,6 +23,14 @@ def test_show_is_on_stdout(capsys):
     out, err = capsys.readouterr()
     assert json.loads(out) == {"a": [1, None]}
     assert err == ""
+
+
+def test_letters_that_stdout_cannot_carry_are_replaced(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252", newline="\n")
+    monkeypatch.setattr("sys.stdout", stream)
+    show("Erdős ± 1", {}, as_json=False)
+    stream.flush()
+    assert stream.buffer.getvalue().decode("cp1252") == "Erd?s ± 1\n"
 
 
 def test_json_has_no_nan():
