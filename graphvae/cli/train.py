@@ -75,7 +75,7 @@ def train(
         estimator = VGAE.preset(preset or "paper", **chosen)
     else:
         estimator = ESTIMATORS[model.upper()]().set_params(**chosen)
-    folder = out or Path("runs") / f"{Path(data).stem}-{model}-{seed}"
+    folder = out or Path("runs") / f"{Path(data).name.split('.')[0] or 'graph'}-{model}-{seed}"
     check_target(folder, overwrite=overwrite)
     file_options = {
         "source": source,

@@ -97,7 +97,7 @@ def parse_dataset(spec: str) -> tuple[str, bool]:
     Raises:
         InputError: for any other suffix (unknown names are refused when the data are loaded).
     """
-    name, _, view = spec.partition(":")
+    name, _, view = spec.strip().partition(":")
     if view:
         one_of("dataset view", view, ["featureless"])
     return name, not view
@@ -111,7 +111,7 @@ def parse_model(spec: str) -> Callable[[int], Any] | str:
     """
     from graphvae.evaluation.heuristics import HEURISTICS
 
-    name, _, preset = spec.partition(":")
+    name, _, preset = spec.strip().partition(":")
     one_of("model", name, ["vgae", "gae", *HEURISTICS])
     if preset and name != "vgae":
         raise InputError(f"model={spec!r}: expected a preset for vgae only")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -51,6 +52,8 @@ class Fitted:
         history: one record per epoch.
         best_epoch: the epoch whose weights were kept.
         split_hash: hash of the fitted split; None after ``fit(graph)``.
+        path: how the sum over all pairs was taken in training, ``"exact"`` or ``"sampled"``.
+        seconds: time the training took.
         source: the fitted split or graph; after loading, a callable that reads it when it is first needed.
     """
 
@@ -67,6 +70,8 @@ class Fitted:
     history: list[dict[str, float]]
     best_epoch: int
     split_hash: str | None
+    path: str
+    seconds: float
     source: Any
     _rows: dict[Any, int] = field(default_factory=dict, repr=False)
 
@@ -195,6 +200,7 @@ def fit_graph(label: str, params: Mapping[str, Any], posterior_name: str, data: 
         auc, ap = roc_auc(positive, negative), average_precision(positive, negative)
         return {"auc": auc, "ap": ap, "score": (auc + ap) / 2}
 
+    start = time.perf_counter()
     with progress_bar(options["epochs"], enabled=progress) as callback:
         result = train(
             module,
@@ -207,6 +213,7 @@ def fit_graph(label: str, params: Mapping[str, Any], posterior_name: str, data: 
             patience=options["patience"],
             callback=callback,
         )
+    seconds = time.perf_counter() - start
     mean, scale = _posterior_arrays(module, inputs)
     density = split.density if split is not None else graph.density
     return Fitted(
@@ -223,6 +230,8 @@ def fit_graph(label: str, params: Mapping[str, Any], posterior_name: str, data: 
         history=result.history,
         best_epoch=result.best_epoch,
         split_hash=split.hash if split is not None else None,
+        path=objective.path,
+        seconds=seconds,
         source=data,
     )
 

@@ -108,7 +108,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     if not target.exists():
         return
     if not overwrite:
-        raise InputError(f"out={str(target)!r} exists: expected a new folder, or overwrite")
+        raise InputError(f"out={str(target)!r} exists: expected a new folder, or overwrite=True (--overwrite)")
     if target.is_dir() and target.samefile(os.curdir):
         raise InputError(f"out={str(target)!r} is the current folder, which cannot be replaced: expected another")
     if not target.is_dir() or (any(target.iterdir()) and not _is_run(target)):
@@ -160,6 +160,8 @@ def load(path: str | Path, *, device: str = "auto") -> Any:
             "calibration": Calibration.from_dict(fitted["calibration"]),
             "best_epoch": fitted["best_epoch"],
             "split_hash": fitted["split_hash"],
+            "path": fitted["path"],
+            "seconds": fitted["seconds"],
         }
     with _reading(folder / "weights.safetensors") as file:
         module.load_state_dict(_read_safetensors(file)[0])
@@ -251,6 +253,8 @@ def _config(model: GraphEstimator) -> dict[str, Any]:
             "density": fitted.density,
             "split_hash": fitted.split_hash,
             "best_epoch": fitted.best_epoch,
+            "path": fitted.path,
+            "seconds": fitted.seconds,
             "calibration": fitted.calibration.to_dict(),
         },
         "versions": {"graphvae": ours, "torch": str(torch.__version__)},
