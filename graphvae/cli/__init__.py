@@ -15,6 +15,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Bad input ends in one line on stderr, ``graphvae: error: ...``; anything unforeseen keeps its traceback.
     """
+    import typer
+
     from graphvae.cli.app import app
     from graphvae.training.loop import NonFiniteError
 
@@ -26,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), 1)
     except OSError as error:
         return _fail(str(error), 2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # which of the two, typer's version decides
         return _fail("interrupted", 130)
     except Exception as error:
         # Usage errors of the parser, whichever library typer brings it from.

@@ -23,16 +23,19 @@ def benchmark(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Mean and standard error over random splits, the same for every model, beside published figures."""
+    from graphvae._check import InputError
     from graphvae.estimators.benchmark import run_benchmark
 
+    if out is not None and out.is_dir():
+        raise InputError(f"--out={str(out)!r} is a folder: expected a file to write")
     result = run_benchmark(datasets.split(","), models.split(","), runs=runs, val=val, test=test, progress=say)
     command = f"graphvae benchmark --datasets {datasets} --models {models} --runs {runs} --val {val} --test {test}"
     data = {"command": command, **result.to_dict()}
+    show(_text(data["rows"]), data, as_json=as_json)
     if out is not None:
         from graphvae._files import write_text
 
         write_text(out, json.dumps(data, indent=1, allow_nan=False) + "\n")
-    show(_text(data["rows"]), data, as_json=as_json)
 
 
 def _text(rows: list[dict[str, Any]]) -> str:

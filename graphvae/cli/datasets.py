@@ -11,7 +11,7 @@ from graphvae.cli.output import say, show, table
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Data sets: list, fetch, verify.", no_args_is_help=True)
+app = typer.Typer(help="Data sets: list, fetch, verify.")
 
 Names = Annotated[list[str] | None, typer.Argument(help="Data sets; all by default.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -42,8 +42,8 @@ def fetch(names: Names = None) -> None:
     from graphvae.data.registry import dataset_names, fetch_dataset
 
     for name in names or dataset_names():
-        fetched = fetch_dataset(name)
-        say(*(f"{name}: fetched {path}" for path in fetched) if fetched else (f"{name}: nothing to fetch",))
+        files = fetch_dataset(name)
+        say(*(f"{name}: at hand and verified: {path}" for path in files) if files else (f"{name}: nothing to fetch",))
 
 
 @app.command("verify")

@@ -17,7 +17,11 @@ def say(*lines: str) -> None:
 
 def show(text: str, data: Any, *, as_json: bool) -> None:
     """The result, to stdout: ``text``, or ``data`` as JSON."""
-    print(json.dumps(data, indent=2, allow_nan=False) if as_json else text)
+    result = json.dumps(data, indent=2, allow_nan=False) if as_json else text
+    try:
+        print(result)
+    except UnicodeEncodeError:  # a pipe that cannot carry the ő of Erdős, as on Windows
+        print(result.encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding))
 
 
 def table(columns: list[str], rows: list[list[str]]) -> str:

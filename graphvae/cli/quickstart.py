@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +30,7 @@ def quickstart(
     from graphvae.plots.embedding import plot_embedding
     from graphvae.plots.history import plot_history
 
-    check_target(out, overwrite=True)
+    check_target(out, overwrite=_replaceable(out))
     graph = load_graph("digits-knn")
     say(
         f"digits-knn: {card('digits-knn').title}",
@@ -38,7 +39,7 @@ def quickstart(
     split = split_links(graph, val=0.05, test=0.10, seed=seed)
     model = VGAE(epochs=epochs, seed=seed).fit(split, progress=True)
     report = model.evaluate(split)
-    metrics = {"run": str(out), "test": report.to_dict()}
+    metrics = {"command": "quickstart", "run": str(out), "test": report.to_dict()}
     save_run(model, out, overwrite=True)
     write_metrics(out, metrics)
     embeddings = model.embed()
@@ -63,3 +64,11 @@ def quickstart(
         f"picture of the training {written['training']}",
         f"next: graphvae evaluate {shlex.quote(str(out))} --samples 3 --source posterior",
     )
+
+
+def _replaceable(out: Path) -> bool:
+    """Whether ``out`` is empty or an earlier quickstart; no other run is replaced unasked."""
+    try:
+        return not any(out.iterdir()) or json.loads((out / "metrics.json").read_text())["command"] == "quickstart"
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,6 +44,7 @@ def train(
         str | None, typer.Option(help="Repeats with other weights: error, first, sum, mean or max (files).")
     ] = None,
     bad_rows: Annotated[str | None, typer.Option(help="error or drop (files).")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="What separates columns, if the name does not tell.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
@@ -73,7 +75,7 @@ def train(
         estimator = VGAE.preset(preset or "paper", **chosen)
     else:
         estimator = ESTIMATORS[model.upper()]().set_params(**chosen)
-    folder = out or Path("runs") / f"{Path(data).stem}-{model}-{seed}"
+    folder = out or Path("runs") / f"{Path(data).name.split('.')[0] or 'graph'}-{model}-{seed}"
     check_target(folder, overwrite=overwrite)
     file_options = {
         "source": source,
@@ -83,6 +85,7 @@ def train(
         "self_loops": self_loops,
         "duplicates": duplicates,
         "bad_rows": bad_rows,
+        "delimiter": delimiter,
     }
     graph = _load(data, {k: v for k, v in file_options.items() if v is not None}, no_features)
     split = split_links(graph, val=val, test=test, seed=seed)
@@ -115,7 +118,7 @@ def _load(data: str, file_options: dict[str, Any], no_features: bool) -> Any:
         if no_features:
             raise InputError("--no-features: expected with a data set; a file has the features --features names")
         return Graph.from_edges(data, **file_options)
-    if Path(data).suffix:
+    if Path(data).suffix or os.sep in data or (data and Path(data).exists()):
         known = ", ".join(dataset_names())
         raise InputError(f"{data!r} is no file: expected a path to an edge list, or one of {known}")
     return load_graph(data)

@@ -48,10 +48,15 @@ class Table:
         if name in self.names:
             return name
         names = [str(known) for known in self.names]
-        hint = suggest(str(name), names)
-        if self.path is not None and len(names) == 1:
-            hint += f"; columns are separated by {self.delimiter!r}, another separator goes into delimiter="
+        hint = suggest(str(name), names) + self.hint
         raise InputError(f"{argument}={name!r}: {self.argument} has the columns {', '.join(map(repr, names))}{hint}")
+
+    @property
+    def hint(self) -> str:
+        """What may be wrong with a file in which only one column was found; else an empty string."""
+        if self.path is None or len(self.names) != 1:
+            return ""
+        return f"; columns are separated by {self.delimiter!r}, another separator goes into delimiter="
 
     def read(self, names: Sequence[Any], *, skip_ragged: bool = False) -> tuple[list[pyarrow.Array], tuple[int, ...]]:
         """The columns ``names``, and the numbers (from 1) of the rows left out for too few or too many fields.

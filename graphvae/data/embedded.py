@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from graphvae._state import random_state_kept
 from graphvae.data.graph import Graph
 from graphvae.data.images import Images
 
@@ -40,7 +41,8 @@ def digits_knn() -> Graph:
     lower four rows, scaled to [0, 1]; ``y`` is the digit. Were all pixels on both sides, the cosine of the features
     would give the edges away (an AUC of 99.8 %); so it is 86 %.
     """
-    from sklearn.datasets import load_digits
+    with random_state_kept():
+        from sklearn.datasets import load_digits
 
     images, y = load_digits(return_X_y=True)
     upper, lower = images[:, :32], images[:, 32:]

@@ -28,6 +28,10 @@ __all__ = [
 ]
 
 
+# Pairs of nodes are numbered u N + v in 64 bits.
+MAX_NODES = 2**31 - 1
+
+
 def is_sparse(x: Tensor) -> bool:
     """Whether a feature tensor is sparse (a :class:`Graph` holds those as CSR)."""
     return x.layout != torch.strided
@@ -60,7 +64,10 @@ def sparse_features(row_pointers: Tensor, columns: Tensor, values: Tensor, shape
 def _tensor(name: str, value: Any) -> Tensor:
     try:
         # A copy, so that nobody else can change the graph; torch also warns about arrays that are read-only.
-        return value.detach().cpu().clone() if isinstance(value, Tensor) else torch.as_tensor(np.array(value))
+        if isinstance(value, Tensor):
+            return value.detach().cpu().clone()
+        array = np.array(value)
+        return torch.as_tensor(array.astype(array.dtype.newbyteorder("="), copy=False))
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{name}: expected a tensor or array of numbers ({error})") from None
 
@@ -98,6 +105,8 @@ def as_features(value: Any) -> Tensor:
             x = sparse_features(rows, columns, values, (int(x.shape[0]), int(x.shape[1])))
     if x.dim() != 2:
         raise InputError(f"x has shape {tuple(x.shape)}: expected (N, F)")
+    if x.shape[1] == 0:
+        raise InputError(f"x has shape {tuple(x.shape)}: expected at least one column, or x=None for no features")
     if x.is_complex():
         raise InputError("x is complex: expected real numbers")
     if x.dtype != torch.float64:
@@ -134,16 +143,18 @@ def as_node_ids(value: Any, n: int) -> np.ndarray:
         array = np.asarray(value.cpu() if isinstance(value, Tensor) else value)
         if array.shape != (n,):
             raise InputError(f"node_ids has shape {array.shape}: expected ({n},)")
-        if array.dtype.kind == "O" and all(isinstance(item, str) for item in array.tolist()):
+        # As given, because numpy's strings lose a NUL at their end.
+        items = list(value) if isinstance(value, (list, tuple)) else array.tolist()
+        if array.dtype.kind == "O" and all(isinstance(item, str) for item in items):
             array = array.astype(str)
-        if isinstance(value, (list, tuple)) and array.dtype.kind == "U" and not all(isinstance(i, str) for i in value):
+        if array.dtype.kind == "U" and not all(isinstance(item, str) for item in items):
             # numpy would have written the integers among them as strings.
             raise InputError("node_ids mix kinds: expected integers or strings, all of one kind")
         if array.dtype.kind not in "iuU":
             raise InputError(f"node_ids are of type {array.dtype}: expected integers or strings, all of one kind")
         if array.dtype.kind == "u" and n and int(array.max()) > np.iinfo(np.int64).max:
             raise InputError(f"node_ids contains {array.max()}: expected integers below 2**63, or strings")
-        if array.dtype.kind == "U" and "\0" in "".join(array.tolist()):
+        if array.dtype.kind == "U" and "\0" in "".join(items):
             raise InputError("node_ids contain the character NUL, which numpy strings cannot keep: expected others")
         ids = array.astype(np.int64) if array.dtype.kind in "iu" else array.astype(str)
         unique, counts = np.unique(ids, return_counts=True)
@@ -156,13 +167,17 @@ def as_node_ids(value: Any, n: int) -> np.ndarray:
 
 def count_nodes(index: Tensor, x: Tensor | None, y: Any, node_ids: Any, num_nodes: int | None) -> int:
     if num_nodes is not None:
-        return integer("num_nodes", num_nodes, low=0)
+        return integer("num_nodes", num_nodes, low=0, high=MAX_NODES)
     if x is not None:
         return int(x.shape[0])
     for rows in (node_ids, y):
         if rows is not None and np.ndim(rows):
             return len(rows)
-    return int(index.max()) + 1 if index.numel() else 0
+    n = int(index.max()) + 1 if index.numel() else 0
+    if n > MAX_NODES:
+        hint = "node indices; ids of any size are read by Graph.from_edges"
+        raise InputError(f"edge_index contains {n - 1}: expected {hint}")
+    return n
 
 
 def check_edges(index: Tensor, weight: Tensor | None, n: int, directed: bool) -> None:

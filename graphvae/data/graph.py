@@ -88,6 +88,8 @@ class Graph:
     ) -> None:
         if not isinstance(directed, bool):
             raise InputError(f"directed={directed!r}: expected True or False")
+        if origin is not None and not isinstance(origin, Mapping):
+            raise InputError(f"origin={origin!r}: expected a mapping that says where the graph was read, or None")
         index = as_edge_index(edge_index)
         features = None if x is None else as_features(x)
         n = count_nodes(index, features, y, node_ids, num_nodes)

@@ -43,7 +43,7 @@ def planetoid_graph(card: DatasetCard, *, features: bool = True) -> Graph:
             fetch(labels)
             files += labels
         except MissingFilesError as error:
-            warnings.warn(f"{card.name} is read without labels: {error}", stacklevel=3)
+            warnings.warn(f"{card.name} is read without labels: {error}", stacklevel=4)
     return assemble(card.name, {file.part: read_verified(file) for file in files})
 
 

@@ -147,7 +147,8 @@ def _ends(table: Table, source: Any, target: Any, weight: Any) -> tuple[Any, Any
         return source, target
     if len(rest) != len(missing):
         columns = ", ".join(repr(str(name)) for name in table.names)
-        raise InputError(f"{' and '.join(f'{name}=' for name in missing)} missing: edges has the columns {columns}")
+        wanted = " and ".join(f"{name}=" for name in missing)
+        raise InputError(f"{wanted} missing: edges has the columns {columns}{table.hint}")
     if table.path is not None and all(name.strip().lstrip("+-").isdigit() for name in rest):
         raise InputError(
             f"edges={str(table.path)!r}: the first line, {table.delimiter.join(table.names)!r}, looks like an edge: "

@@ -190,7 +190,6 @@ def _number(
         raise InputError(f"ids are of two kinds ({found}): id_dtype=int or id_dtype=str makes them one")
     codes = pa.concat_arrays(list(columns.values())).dictionary_encode()
     known = codes.dictionary.to_numpy(zero_copy_only=False)
-    known = known.astype(str) if "strings" in kinds.values() else known
     at = codes.indices.to_numpy(zero_copy_only=False)
     if num_nodes is not None:
         n = integer("num_nodes", num_nodes, low=0)

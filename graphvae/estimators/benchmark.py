@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import mean, stdev
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from graphvae._check import InputError, integer, one_of, resolve
+from graphvae.data.graph import Graph
 from graphvae.data.registry import load_graph
 from graphvae.data.splits import LinkSplit, split_links
 from graphvae.estimators.parameters import to_json
@@ -96,7 +97,7 @@ def parse_dataset(spec: str) -> tuple[str, bool]:
     Raises:
         InputError: for any other suffix (unknown names are refused when the data are loaded).
     """
-    name, _, view = spec.partition(":")
+    name, _, view = spec.strip().partition(":")
     if view:
         one_of("dataset view", view, ["featureless"])
     return name, not view
@@ -110,7 +111,7 @@ def parse_model(spec: str) -> Callable[[int], Any] | str:
     """
     from graphvae.evaluation.heuristics import HEURISTICS
 
-    name, _, preset = spec.partition(":")
+    name, _, preset = spec.strip().partition(":")
     one_of("model", name, ["vgae", "gae", *HEURISTICS])
     if preset and name != "vgae":
         raise InputError(f"model={spec!r}: expected a preset for vgae only")
@@ -140,13 +141,15 @@ def run_benchmark(
         progress: is told of each finished run.
 
     Raises:
-        InputError: for unknown names, before anything is trained.
+        InputError: for unknown names, and models or shares that a data set does not allow; before anything is trained.
     """
     runs = integer("runs", runs, low=1)
     makers = {spec: parse_model(spec) for spec in models}
     graphs = {
         spec: load_graph(name, features=features) for spec in datasets for name, features in [parse_dataset(spec)]
     }
+    for dataset, graph in graphs.items():
+        _check(dataset, graph, makers, split_links(graph, val=val, test=test, seed=0))
     records = []
     for dataset, graph in graphs.items():
         for seed in range(runs):
@@ -169,6 +172,21 @@ def machine_description() -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": str(torch.__version__),
     }
+
+
+def _check(dataset: str, graph: Graph, makers: Mapping[str, Callable[[int], Any] | str], split: LinkSplit) -> None:
+    """Refuse now what would end a benchmark later, with its finished runs lost."""
+    from graphvae.evaluation.heuristics import HEURISTICS
+
+    if split.test.positive.shape[1] == 0:
+        raise InputError(f"test=0: expected a share of the edges of {dataset} to test on")
+    for spec, maker in makers.items():
+        if isinstance(maker, str):
+            needs = HEURISTICS[maker].needs_features
+        else:
+            needs = maker(0).get_params().get("prior") == "features"
+        if needs and graph.x is None:
+            raise InputError(f"model={spec!r} needs features: {dataset} has none")
 
 
 def _run_model(model: Any, split: LinkSplit) -> dict[str, Any]:

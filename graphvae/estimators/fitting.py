@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +21,7 @@ from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
 from graphvae.nn.autoencoder import Autoencoder
 from graphvae.nn.encoders import GCNEncoder
 from graphvae.nn.inputs import GraphInputs
-from graphvae.training.loop import resolve_device, train
+from graphvae.training.loop import NonFiniteError, resolve_device, train
 from graphvae.training.objectives import OBJECTIVES
 from graphvae.training.progress import progress_bar
 from graphvae.training.randomness import check_seed, seeded
@@ -28,6 +29,9 @@ from graphvae.variational.bound import bound
 from graphvae.variational.posteriors import POSTERIORS
 
 __all__ = ["Fitted", "build_module", "check_compatible", "check_params", "encode", "fit_graph", "inputs_of"]
+
+# Non-edges that an intercept is fitted on: all of them where there are no more than so many, else a sample.
+CALIBRATION_PAIRS = 200_000
 
 
 @dataclass
@@ -48,6 +52,8 @@ class Fitted:
         history: one record per epoch.
         best_epoch: the epoch whose weights were kept.
         split_hash: hash of the fitted split; None after ``fit(graph)``.
+        path: how the sum over all pairs was taken in training, ``"exact"`` or ``"sampled"``.
+        seconds: time the training took.
         source: the fitted split or graph; after loading, a callable that reads it when it is first needed.
     """
 
@@ -64,6 +70,8 @@ class Fitted:
     history: list[dict[str, float]]
     best_epoch: int
     split_hash: str | None
+    path: str
+    seconds: float
     source: Any
     _rows: dict[Any, int] = field(default_factory=dict, repr=False)
 
@@ -187,9 +195,12 @@ def fit_graph(label: str, params: Mapping[str, Any], posterior_name: str, data: 
 
         likelihood = module.decode(module(inputs)[0].mean)
         positive, negative = _logits(likelihood, held.positive), _logits(likelihood, held.negative)
+        if not np.isfinite([*positive, *negative]).all():
+            return dict.fromkeys(("auc", "ap", "score"), np.nan)  # training has diverged; the loop says where
         auc, ap = roc_auc(positive, negative), average_precision(positive, negative)
         return {"auc": auc, "ap": ap, "score": (auc + ap) / 2}
 
+    start = time.perf_counter()
     with progress_bar(options["epochs"], enabled=progress) as callback:
         result = train(
             module,
@@ -202,6 +213,7 @@ def fit_graph(label: str, params: Mapping[str, Any], posterior_name: str, data: 
             patience=options["patience"],
             callback=callback,
         )
+    seconds = time.perf_counter() - start
     mean, scale = _posterior_arrays(module, inputs)
     density = split.density if split is not None else graph.density
     return Fitted(
@@ -218,6 +230,8 @@ def fit_graph(label: str, params: Mapping[str, Any], posterior_name: str, data: 
         history=result.history,
         best_epoch=result.best_epoch,
         split_hash=split.hash if split is not None else None,
+        path=objective.path,
+        seconds=seconds,
         source=data,
     )
 
@@ -228,14 +242,15 @@ def encode(fitted: Fitted, graph: Graph) -> tuple[np.ndarray, np.ndarray | None]
     Raises:
         InputError: if the model cannot be applied to this graph.
     """
-    if not isinstance(graph, Graph):
-        raise InputError(f"transform({type(graph).__name__}): expected a Graph")
     check_compatible(fitted, graph)
     return _posterior_arrays(fitted.module, inputs_of(graph, next(fitted.module.parameters()).device))
 
 
-def check_compatible(fitted: Fitted, graph: Graph) -> None:
-    """Refuse a graph that the fitted model's weights do not fit."""
+def check_compatible(fitted: Fitted, graph: Any) -> None:
+    """Refuse a graph that the fitted model's weights do not fit, and whatever is no graph."""
+    if not isinstance(graph, Graph):
+        hint = "; a split's graph is split.train" if isinstance(graph, LinkSplit) else ""
+        raise InputError(f"graph is of type {type(graph).__name__}: expected a Graph{hint}")
     if graph.directed:
         raise InputError("directed=True: this model was fitted on an undirected graph")
     if graph.num_features != fitted.num_features:
@@ -262,13 +277,24 @@ def _calibrate(module: Autoencoder, mean: np.ndarray, graph: Graph, validation: 
     from graphvae.evaluation.calibration import fit_calibration_intercept, fit_calibration_platt
 
     likelihood = module.decode(torch.from_numpy(mean).to(next(module.parameters()).device))
-    logits = partial(_logits, likelihood)
+
+    def logits(pairs: Tensor) -> np.ndarray:
+        values = _logits(likelihood, pairs)
+        if not np.isfinite(values).all():
+            raise NonFiniteError("the last epoch: logits are not finite; expected finite ones (lower learning_rate?)")
+        return values
+
     if validation is not None:
         return fit_calibration_platt(logits(validation.positive), logits(validation.negative), density)
-    non_edges = graph.num_pairs - graph.num_edges
-    with seeded(seed, "calibrate"):
-        drawn = sample_negative_pairs(edge_keys(graph.pairs, graph.num_nodes), graph.num_nodes, 200_000)
-    return fit_calibration_intercept(logits(graph.pairs), logits(drawn), non_edges / drawn.shape[1])
+    n, keys = graph.num_nodes, edge_keys(graph.pairs, graph.num_nodes)
+    if graph.num_pairs <= CALIBRATION_PAIRS:
+        every = torch.triu_indices(n, n, 1)
+        others = every[:, ~torch.isin(every[0] * n + every[1], keys)]
+    else:
+        with seeded(seed, "calibrate"):
+            others = sample_negative_pairs(keys, n, CALIBRATION_PAIRS)
+    weight = (graph.num_pairs - graph.num_edges) / others.shape[1]
+    return fit_calibration_intercept(logits(graph.pairs), logits(others), weight)
 
 
 def _logits(likelihood: Any, pairs: Tensor) -> np.ndarray:

@@ -110,6 +110,7 @@ class GraphEstimator(Parameters, ABC):
         if pairs is not None:
             if not isinstance(pairs, Iterable):
                 raise InputError(f"pairs={pairs!r}: expected (M, 2) node ids")
+            pairs = pairs.to_numpy() if hasattr(pairs, "to_numpy") else pairs  # iterated, a data frame gives its header
             ids = pairs if isinstance(pairs, np.ndarray) else np.array(list(pairs), dtype=object)
             if ids.size == 0:
                 return np.empty(0)
@@ -117,7 +118,10 @@ class GraphEstimator(Parameters, ABC):
                 raise InputError(f"pairs has shape {ids.shape}: expected (M, 2) node ids")
             rows = self.fitted.rows(ids).T
         else:
-            rows = np.asarray(edge_label_index)
+            try:
+                rows = np.asarray(edge_label_index)
+            except (TypeError, ValueError) as error:
+                raise InputError(f"edge_label_index: expected integers (2, M) ({error})") from None
             if rows.size == 0:
                 return np.empty(0)
             if rows.ndim != 2 or rows.shape[0] != 2 or rows.dtype.kind not in "iu":
@@ -125,6 +129,7 @@ class GraphEstimator(Parameters, ABC):
             n = len(self.fitted.node_ids)
             if rows.min() < 0 or rows.max() >= n:
                 raise InputError(f"edge_label_index contains {rows.min()} to {rows.max()}: expected rows 0 to {n - 1}")
+            rows = rows.astype(np.int64)
         loops = rows[0] == rows[1]
         if loops.any():
             raise InputError(f"pair {int(loops.argmax())} joins a node to itself: expected two different nodes")

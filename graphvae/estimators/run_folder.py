@@ -52,7 +52,7 @@ def save_run(model: GraphEstimator, path: str | Path, *, overwrite: bool = False
     """
     from safetensors.torch import save_file
 
-    fitted, target = model.fitted, Path(path)
+    fitted, target = model.fitted, _folder(path)
     data = fitted.data()
     check_target(target, overwrite=overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -70,36 +70,47 @@ def save_run(model: GraphEstimator, path: str | Path, *, overwrite: bool = False
         os.chmod(work, 0o755)
         for file in work.iterdir():
             os.chmod(file, 0o644)
-        _put(work, target)
+        _put(work, target, overwrite=overwrite)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return target
 
 
-def _put(work: Path, target: Path) -> None:
-    """Move ``work`` to ``target``; a run that is there makes way, and comes back if that fails."""
-    if not target.exists():
-        os.replace(work, target)
+def _put(work: Path, target: Path, *, overwrite: bool) -> None:
+    """Move ``work`` to ``target``; with ``overwrite`` a run that is there makes way, and comes back if that fails."""
+    if not (overwrite and target.exists()):
+        try:
+            os.replace(work, target)
+        except OSError:
+            # Of two that write at the same time, the second finds a folder that is not empty.
+            check_target(target, overwrite=overwrite)
+            raise
         return
     old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent)) / "run"
-    os.replace(target, old)
     try:
+        os.replace(target, old)
         os.replace(work, target)
     except BaseException:
-        os.replace(old, target)
+        if old.exists():
+            os.replace(old, target)
         raise
     finally:
         # Where even that failed, the old run stays beside it.
-        if target.exists():
+        if target.exists() or not old.exists():
             shutil.rmtree(old.parent, ignore_errors=True)
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
-    """Refuse a path that a run must not be written to."""
+    """Refuse a path that a run must not, or cannot, be written to; before training, not after."""
+    above = next(folder for folder in target.absolute().parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise InputError(f"out={str(target)!r}: {above} is no folder that can be written to")
     if not target.exists():
         return
     if not overwrite:
-        raise InputError(f"out={str(target)!r} exists: expected a new folder, or overwrite")
+        raise InputError(f"out={str(target)!r} exists: expected a new folder, or overwrite=True (--overwrite)")
+    if target.is_dir() and target.samefile(os.curdir):
+        raise InputError(f"out={str(target)!r} is the current folder, which cannot be replaced: expected another")
     if not target.is_dir() or (any(target.iterdir()) and not _is_run(target)):
         raise InputError(f"out={str(target)!r} is not a run folder: it will not be overwritten")
 
@@ -129,7 +140,7 @@ def load(path: str | Path, *, device: str = "auto") -> Any:
     from graphvae.evaluation.calibration import Calibration
     from graphvae.export.embeddings import Embeddings
 
-    folder = Path(path)
+    folder = _folder(path)
     config = read_config(folder)
     for name in FILES:
         if not (folder / name).is_file():
@@ -149,6 +160,8 @@ def load(path: str | Path, *, device: str = "auto") -> Any:
             "calibration": Calibration.from_dict(fitted["calibration"]),
             "best_epoch": fitted["best_epoch"],
             "split_hash": fitted["split_hash"],
+            "path": fitted["path"],
+            "seconds": fitted["seconds"],
         }
     with _reading(folder / "weights.safetensors") as file:
         module.load_state_dict(_read_safetensors(file)[0])
@@ -176,6 +189,12 @@ def load(path: str | Path, *, device: str = "auto") -> Any:
         **known,
     )
     return model
+
+
+def _folder(path: Any) -> Path:
+    if not isinstance(path, (str, os.PathLike)) or not str(path):
+        raise InputError(f"path={path!r}: expected the path of a run folder")
+    return Path(path)
 
 
 @contextmanager
@@ -234,6 +253,8 @@ def _config(model: GraphEstimator) -> dict[str, Any]:
             "density": fitted.density,
             "split_hash": fitted.split_hash,
             "best_epoch": fitted.best_epoch,
+            "path": fitted.path,
+            "seconds": fitted.seconds,
             "calibration": fitted.calibration.to_dict(),
         },
         "versions": {"graphvae": ours, "torch": str(torch.__version__)},

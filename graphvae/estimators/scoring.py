@@ -58,7 +58,11 @@ def evaluate(fitted: Fitted, split: LinkSplit | None, part: str) -> LinkReport:
     mean, _ = encode(fitted, graph)
     scores = pair_logits(fitted, mean, positive), pair_logits(fitted, mean, negative)
     baselines: dict[str, dict[str, float]] = {}
+    notes = []
     for name, heuristic in HEURISTICS.items():
+        if (positive.shape[1] + negative.shape[1]) * graph.edge_index.shape[1] > heuristic.limit:
+            notes.append(f"{heuristic.label} is left out: for this many pairs and edges it would take too long.")
+            continue
         of_positive, of_negative = (heuristic_scores(name, graph, pairs) for pairs in (positive, negative))
         if of_positive is not None and of_negative is not None:
             baselines[heuristic.label] = {
@@ -86,6 +90,7 @@ def evaluate(fitted: Fitted, split: LinkSplit | None, part: str) -> LinkReport:
         ap=average_precision(*scores),
         baselines=baselines,
         likelihoods=likelihoods,
+        notes=tuple(notes),
         model=fitted.label,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -129,12 +130,14 @@ def largest_eigenvalue(adjacency: scipy.sparse.csr_array) -> float:
 class Heuristic:
     """A baseline by name: what it is called in tables, whether it needs features, and its function.
 
-    ``function`` takes the adjacency, or the features where ``needs_features``, and pairs.
+    ``function`` takes the adjacency, or the features where ``needs_features``, and pairs. Reports leave it out where
+    pairs times directed edges are more than ``limit``, because it would take longer than some minutes.
     """
 
     label: str
     needs_features: bool
     function: Callable[[Any, Any], np.ndarray]
+    limit: float = math.inf
 
     def score(self, adjacency: Any, x: Any, pairs: Any) -> np.ndarray:
         """``(M,)`` scores of ``pairs`` (2, M); ``x`` may be None for a heuristic that needs no features."""
@@ -145,7 +148,7 @@ class Heuristic:
 
 HEURISTICS: dict[str, Heuristic] = {
     "common-neighbours": Heuristic("common neighbours", False, common_neighbours),
-    "katz": Heuristic("Katz", False, katz),
+    "katz": Heuristic("Katz", False, katz, limit=2e10),
     "feature-cosine": Heuristic("feature cosine", True, feature_cosine),
 }
 """Baselines by name."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphvae._check import InputError, integer, one_of
+from graphvae._state import random_state_kept
 from graphvae.plots.style import COLOURS, GREY, MARKERS, check_path, new_figure, save_figure, tidy
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def project(vectors: Any, *, method: str = "pca", seed: int = 0) -> tuple[np.nda
         raise InputError("vectors contains other than finite numbers: expected finite real embeddings")
     x = x.astype(np.float64)
     if method == "tsne" and x.shape[0] > 3:
-        from sklearn.manifold import TSNE
+        with random_state_kept():
+            from sklearn.manifold import TSNE
 
         perplexity = min(30.0, (x.shape[0] - 1) / 3)
         init = "pca" if min(x.shape) > 1 else "random"

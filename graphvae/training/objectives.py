@@ -23,6 +23,7 @@ class Objective:
         reconstruct: from the decoder's likelihood to what scores the edges in the bound.
         divisor: from the number of nodes to the scale of the loss (Adam hardly sees it; readers of the loss do).
         is_bound: whether the negative loss is a bound on ``log p(A)``.
+        path: how the sum over all pairs is taken: ``"exact"`` in row blocks, or ``"sampled"``; kept with every run.
         description: one sentence for documents and ``--help``.
     """
 
@@ -30,6 +31,7 @@ class Objective:
     reconstruct: Callable[[PairwiseBernoulli], Any]
     divisor: Callable[[int], float]
     is_bound: bool
+    path: str
     description: str
 
     def loss(self, reconstruction: Tensor, kl: Tensor, num_nodes: int, beta: float = 1.0) -> Tensor:
@@ -45,6 +47,7 @@ OBJECTIVES: dict[str, Objective] = {
             KipfPseudoLikelihood,
             lambda n: float(n * n),
             False,
+            "exact",
             "Kipf and Welling's weighted loss over all pairs, exactly; not a bound on log p(A).",
         ),
         Objective(
@@ -52,6 +55,7 @@ OBJECTIVES: dict[str, Objective] = {
             lambda likelihood: likelihood,
             float,
             True,
+            "exact",
             "The true evidence lower bound: unordered pairs, no diagonal, no weights.",
         ),
         Objective(
@@ -59,6 +63,7 @@ OBJECTIVES: dict[str, Objective] = {
             SampledPseudoLikelihood,
             lambda n: float(n * n),
             False,
+            "sampled",
             "Edges against as many sampled non-edges; not a bound on log p(A).",
         ),
     )

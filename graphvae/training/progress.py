@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from graphvae._state import random_state_kept
+
 __all__ = ["progress_bar"]
 
 
@@ -15,8 +17,9 @@ def progress_bar(epochs: int, *, enabled: bool) -> Iterator[Callable[[Mapping[st
     if not enabled:
         yield None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    with random_state_kept():
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("training"),

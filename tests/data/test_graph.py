@@ -70,11 +70,15 @@ def test_without_nodes_or_edges():
         ({"edge_index": [[0, 1, 2], [1, 0, 1]]}, r"holds \(2, 1\) without its reverse \(1, 2\)"),
         ({"edge_index": PATH, "directed": 1}, "directed=1: expected True or False"),
         ({"edge_index": PATH, "num_nodes": 2.5}, "num_nodes=2.5: expected an integer"),
-        ({"edge_index": PATH, "num_nodes": -1}, "num_nodes=-1: expected a value at least 0"),
+        ({"edge_index": PATH, "num_nodes": -1}, "num_nodes=-1: expected a value between 0 and"),
+        ({"edge_index": [[0, 2**40], [2**40, 0]]}, r"edge_index contains 1099511627776: .*Graph\.from_edges"),
+        ({"edge_index": PATH, "num_nodes": 2**31}, "num_nodes=2147483648: expected a value between 0 and 2147483647"),
+        ({"edge_index": PATH, "origin": "friends.csv"}, "origin='friends.csv': expected a mapping"),
         ({"edge_index": PATH, "edge_weight": [1.0]}, r"edge_weight has shape \(1,\): expected \(4,\)"),
         ({"edge_index": PATH, "edge_weight": [1, 1, 2, float("nan")]}, "edge_weight contains NaN"),
         ({"edge_index": PATH, "edge_weight": [1, 2, 3, 3]}, r"edge_weight differs between \(0, 1\) and \(1, 0\)"),
         ({"edge_index": PATH, "x": np.ones(3)}, r"x has shape \(3,\): expected \(N, F\)"),
+        ({"edge_index": PATH, "x": np.ones((3, 0))}, r"x has shape \(3, 0\): expected at least one column, or x=None"),
         ({"edge_index": PATH, "x": np.ones((2, 1)), "num_nodes": 3}, "x has 2 rows: expected one for each of 3 nodes"),
         ({"edge_index": PATH, "x": np.full((3, 1), np.inf)}, "x contains NaN or infinite values"),
         ({"edge_index": PATH, "x": np.ones((3, 1), dtype=complex)}, "x is complex"),
@@ -88,6 +92,8 @@ def test_without_nodes_or_edges():
         ({"edge_index": PATH, "node_ids": [0, "a", "b"]}, "node_ids mix kinds"),
         ({"edge_index": PATH, "node_ids": np.array([0, "a", "b"], dtype=object)}, "node_ids are of type object"),
         ({"edge_index": PATH, "node_ids": ["a", "b\0c", "d"]}, "node_ids contain the character NUL"),
+        ({"edge_index": PATH, "node_ids": ["a", "b\0", "d"]}, "node_ids contain the character NUL"),
+        ({"edge_index": PATH, "node_ids": np.array(["a", "b\0", "d"], dtype=object)}, "contain the character NUL"),
         ({"edge_index": PATH, "node_ids": np.array([0, 1, 2**63], dtype=np.uint64)}, "expected integers below"),
         ({"edge_index": PATH, "node_ids": ["a", "b"], "num_nodes": 3}, r"node_ids has shape \(2,\): expected \(3,\)"),
     ],
@@ -133,6 +139,11 @@ def test_accepts_read_only_arrays():
     index, x = np.array(PATH), np.ones((3, 1))
     index.flags.writeable = x.flags.writeable = False
     assert Graph(index, x=x).num_edges == 2
+
+
+def test_the_byte_order_of_another_machine_does_not_matter():
+    there = path(x=np.arange(6, dtype=">f4").reshape(3, 2), y=np.arange(3, dtype=">i2"))
+    assert there.hash == path(x=np.arange(6, dtype="<f4").reshape(3, 2), y=np.arange(3)).hash
 
 
 @pytest.mark.parametrize("layout", ["csr", "csc", "coo"])

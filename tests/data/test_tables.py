@@ -118,11 +118,18 @@ def test_delimiter_settles_other_names(write):
         graph_from_edges(path, delimiter=";;")
     with pytest.raises(InputError, match=r"source='src'.*'src;dst'.*separated by ','"):
         graph_from_edges(write("src;dst\na;b\n"), source="src", target="dst")
+    with pytest.raises(InputError, match=r"target= missing: edges has the columns 'src;dst'; .* separated by ','"):
+        graph_from_edges(write("src;dst\na;b\n"))
 
 
 def test_byte_order_mark_windows_lines_and_blank_lines(write):
     path = write(b"\xef\xbb\xbfsrc,dst\r\na,b\r\n\r\nb,c")
     assert links(graph_from_edges(path, source="src", target="dst")) == {frozenset("ab"), frozenset("bc")}
+
+
+def test_an_id_that_numpy_would_shorten_is_refused(write):
+    with pytest.raises(InputError, match="NUL"):
+        graph_from_edges(write("src,dst\na\0,b\na,b\n"))
 
 
 def test_pathlib_and_str_paths(write):

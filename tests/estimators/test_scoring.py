@@ -1,0 +1,162 @@
+"""Reports of fitted models: the same pairs for model, baselines and null models, and nothing but the fitted split."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+import graphvae as gv
+from graphvae.estimators.scoring import evaluate_samples, features_array, heuristic_scores, pair_logits
+from graphvae.evaluation.heuristics import HEURISTICS
+
+
+def graph(features: str | None = "dense", n: int = 40) -> gv.Graph:
+    rng = np.random.default_rng(1)
+    u, v = np.nonzero(np.triu(rng.random((n, n)) < 0.15, 1))
+    x = rng.normal(size=(n, 6)) * (rng.random((n, 6)) < 0.5)
+    x = {"dense": torch.from_numpy(x), "sparse": torch.from_numpy(x).to_sparse_coo(), None: None}[features]
+    return gv.Graph([[*u, *v], [*v, *u]], x=x, num_nodes=n)
+
+
+@pytest.fixture(scope="module")
+def split():
+    return gv.split_links(graph(), val=0.1, test=0.2, seed=0)
+
+
+@pytest.fixture(scope="module")
+def model(split):
+    return gv.VGAE(epochs=10).fit(split)
+
+
+def test_logits_are_the_inner_products_of_the_means(model, split):
+    mean = model.embed().vectors.astype(np.float64)
+    u, v = split.test.positive.numpy()
+    logits = pair_logits(model.fitted, model.fitted.mean, split.test.positive)
+    assert logits.dtype == np.float64
+    np.testing.assert_allclose(logits, (mean[u] * mean[v]).sum(1), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_auc_and_ap_are_those_of_scikit_learn(model, split, part):
+    links = getattr(split, part)
+    scores = [pair_logits(model.fitted, model.fitted.mean, pairs) for pairs in (links.positive, links.negative)]
+    labels = np.repeat([1, 0], [len(s) for s in scores])
+    report = model.evaluate(split, part=part)
+    assert report.auc == pytest.approx(roc_auc_score(labels, np.concatenate(scores)), abs=1e-12)
+    assert report.ap == pytest.approx(average_precision_score(labels, np.concatenate(scores)), abs=1e-12)
+    assert report.part == part
+
+
+def test_every_baseline_stands_beside_the_model(model, split):
+    report = model.evaluate(split)
+    assert set(report.baselines) == {heuristic.label for heuristic in HEURISTICS.values()}
+    without = gv.split_links(graph(None), val=0.1, test=0.2, seed=0)
+    fewer = gv.VGAE(epochs=2).fit(without).evaluate().baselines
+    assert set(fewer) == {heuristic.label for heuristic in HEURISTICS.values() if not heuristic.needs_features}
+
+
+def test_a_baseline_that_would_take_too_long_is_left_out_and_named(model, split, monkeypatch):
+    monkeypatch.setitem(HEURISTICS, "katz", dataclasses.replace(HEURISTICS["katz"], limit=1000))
+    report = model.evaluate(split)
+    assert set(report.baselines) == {"common neighbours", "feature cosine"}
+    assert "Katz is left out" in str(report)
+    assert model.evaluate(split).to_dict()["notes"] == list(report.notes)
+
+
+def test_baselines_see_the_training_edges_only(split):
+    """Common neighbours of a held-out pair, counted on the dense training matrix."""
+    a = split.train.to_scipy().toarray()
+    u, v = split.test.positive.numpy()
+    scores = heuristic_scores("common-neighbours", split.train, np.stack([u, v]))
+    np.testing.assert_array_equal(scores, (a @ a)[u, v])
+    assert heuristic_scores("feature-cosine", graph(None), np.stack([u, v])) is None
+
+
+def test_baselines_take_a_weighted_graph_as_binary():
+    weighted = gv.load_graph("lesmis")
+    pairs = weighted.pairs.numpy()
+    for name, heuristic in HEURISTICS.items():
+        if not heuristic.needs_features:
+            scores = [heuristic_scores(name, g, pairs) for g in (weighted, weighted.replace(edge_weight=None))]
+            np.testing.assert_array_equal(*scores)
+
+
+def test_likelihoods_of_model_and_null_models(model, split):
+    rows = model.evaluate(split).likelihoods
+    assert list(rows) == ["VGAE", "Erdős-Rényi", "degree-based"]
+    n, e = split.train.num_pairs, split.train.num_edges
+    expected = e * np.log(e / n) + (n - e) * np.log(1 - e / n)
+    assert rows["Erdős-Rényi"]["log_likelihood"] == pytest.approx(expected)
+    assert rows["VGAE"]["elbo"] == pytest.approx(model.elbo(samples=4))
+    assert rows["VGAE"]["elbo"] == pytest.approx(rows["VGAE"]["log_likelihood"] - rows["VGAE"]["kl"])
+    point = gv.GAE(epochs=2).fit(split).evaluate().likelihoods["GAE"]
+    assert "elbo" not in point
+    assert np.isfinite(point["heldout"])
+
+
+def test_held_out_likelihood_weighs_non_edges_to_the_density(model, split):
+    positive, negative = (
+        pair_logits(model.fitted, model.fitted.mean, pairs) for pairs in (split.test.positive, split.test.negative)
+    )
+    pi = graph().density
+    expected = -np.log1p(np.exp(-positive)).mean() - (1 - pi) / pi * np.log1p(np.exp(negative)).mean()
+    assert model.evaluate(split).likelihoods["VGAE"]["heldout"] == pytest.approx(expected)
+
+
+def test_another_split_is_refused(model, split):
+    for other in (
+        gv.split_links(graph(), val=0.1, test=0.2, seed=1),
+        dataclasses.replace(split, test=gv.LinkSet(split.test.positive[:, 1:], split.test.negative)),
+        gv.split_links(graph(None), val=0.1, test=0.2, seed=0),
+    ):
+        with pytest.raises(gv.InputError, match=r"split: its hash \w{12} is not that of the fitted split"):
+            model.evaluate(other)
+    again = gv.split_links(graph(), val=0.1, test=0.2, seed=0)
+    assert model.evaluate(again).auc == model.evaluate(split).auc
+
+
+@pytest.mark.parametrize("other", [graph(), "test", 3])
+def test_what_is_no_split_is_refused(model, other):
+    with pytest.raises(gv.InputError, match="expected the LinkSplit that split_links returns"):
+        model.evaluate(other)
+
+
+def test_after_fitting_a_graph_nothing_is_held_out(split):
+    model = gv.VGAE(epochs=1).fit(graph())
+    for data in (None, split):
+        with pytest.raises(gv.InputError, match="fitted on all edges of a graph, so nothing is held out"):
+            model.evaluate(data)
+
+
+@pytest.mark.parametrize(("val", "test", "empty"), [(0.0, 0.2, "val"), (0.1, 0.0, "test")])
+def test_an_empty_part_is_refused(val, test, empty):
+    model = gv.VGAE(epochs=1).fit(gv.split_links(graph(), val=val, test=test))
+    with pytest.raises(gv.InputError, match=rf'part="{empty}": this split holds no {empty} pairs'):
+        model.evaluate(part=empty)
+    assert model.evaluate(part="val" if empty == "test" else "test").num_positive > 0
+
+
+def test_unknown_parts_are_refused(model):
+    with pytest.raises(gv.InputError, match=r"part='tst'.*did you mean 'test'"):
+        model.evaluate(part="tst")
+
+
+def test_features_as_the_baselines_take_them():
+    dense, sparse = features_array(graph("dense")), features_array(graph("sparse"))
+    assert features_array(graph(None)) is None
+    assert sparse.format == "csr"
+    np.testing.assert_array_equal(sparse.toarray(), dense.astype(np.float64))
+
+
+def test_samples_are_compared_with_the_fitted_graph(model, split):
+    report = evaluate_samples(model, 3, 5, "posterior")
+    assert report.num_samples == 3
+    assert report.data["num_edges"] == split.train.num_edges
+    counts = [model.sample(seed=seed, source="posterior").num_edges for seed in (5, 6, 7)]
+    assert report.mean["num_edges"] == pytest.approx(np.mean(counts))
+    with pytest.raises(gv.InputError, match="samples=0"):
+        model.evaluate_samples(samples=0)
