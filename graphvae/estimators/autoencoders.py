@@ -15,7 +15,9 @@ from graphvae._check import InputError
 from graphvae.estimators.conditional import as_labels, condition_of, num_rows
 from graphvae.estimators.image_estimator import ImageEstimator
 from graphvae.estimators.image_fitting import bound_objective
+from graphvae.estimators.parameters import component
 from graphvae.variational.observations import ObservationFamily
+from graphvae.variational.posteriors import POSTERIORS, PosteriorFamily
 
 __all__ = ["AE", "CVAE", "VAE"]
 
@@ -61,9 +63,9 @@ class AE(ImageEstimator):
         self.seed = seed
 
     @property
-    def posterior_name(self) -> str:
+    def posterior_family(self) -> PosteriorFamily:
         """All mass at one point."""
-        return "point"
+        return POSTERIORS["point"]
 
     @torch.no_grad()
     def score(self, X: Any, y: Any = None) -> float:
@@ -81,6 +83,8 @@ class VAE(ImageEstimator):
         hidden_dims: widths of the encoder's hidden layers; the decoder's are the same in reverse.
         likelihood: ``"gaussian"``, ``"bernoulli"``, ``"continuous_bernoulli"``, or such a family with settings.
         binarize: of grey values for ``"bernoulli"``: ``"threshold"``, ``"stochastic"`` (drawn anew at each step) or None.
+        posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``, or such a family
+            with settings; each brings the prior that fits it.
         objective: ``"elbo"`` or ``"iwae"`` with ``samples`` importance samples.
         beta: weight of the KL divergence.
         kl_warmup: epochs over which that weight grows linearly from 0.
@@ -102,6 +106,7 @@ class VAE(ImageEstimator):
         hidden_dims: Sequence[int] = (256,),
         likelihood: str | ObservationFamily = "gaussian",
         binarize: str | None = None,
+        posterior: str | PosteriorFamily = "gaussian",
         objective: str = "elbo",
         beta: float = 1.0,
         kl_warmup: int = 0,
@@ -116,6 +121,7 @@ class VAE(ImageEstimator):
         self.hidden_dims = hidden_dims
         self.likelihood = likelihood
         self.binarize = binarize
+        self.posterior = posterior
         self.objective = objective
         self.beta = beta
         self.kl_warmup = kl_warmup
@@ -127,9 +133,9 @@ class VAE(ImageEstimator):
         self.seed = seed
 
     @property
-    def posterior_name(self) -> str:
-        """A diagonal Gaussian."""
-        return "gaussian"
+    def posterior_family(self) -> PosteriorFamily:
+        """What ``posterior`` stands for."""
+        return component("posterior", self.posterior)
 
 
 class CVAE(ImageEstimator):
@@ -184,9 +190,9 @@ class CVAE(ImageEstimator):
         self.seed = seed
 
     @property
-    def posterior_name(self) -> str:
+    def posterior_family(self) -> PosteriorFamily:
         """A diagonal Gaussian."""
-        return "gaussian"
+        return POSTERIORS["gaussian"]
 
     def fit(self, X: Any, y: Any = None, *, progress: bool = False) -> CVAE:
         """Train on rows of ``X`` with their classes ``y``.

@@ -78,11 +78,15 @@ class Comparison:
         lines = [header]
         for row in self.rows:
             cells = [getattr(row, key) for key in COLUMNS]
-            shown = ["–" if v is None else format(v, spec) for v, (_, spec) in zip(cells, COLUMNS.values(), strict=True)]
+            shown = [
+                "–" if v is None else format(v, spec) for v, (_, spec) in zip(cells, COLUMNS.values(), strict=True)
+            ]
             lines.append([row.name, row.data, *shown])
         widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
         return "\n".join(
-            "  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))).rstrip()
+            "  ".join(
+                c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
             for line in lines
         )
 
@@ -115,7 +119,9 @@ def compare(models: Mapping[str, tuple[Any, Any]], *, samples: int = 100) -> Com
             raise InputError(f"models[{name!r}]: {type(model).__name__} has no transform; expected a fitted model")
         if isinstance(model, GraphEstimator) != isinstance(data, Graph):
             raise InputError(f"models[{name!r}]: {type(model).__name__} cannot embed a {type(data).__name__}")
-        rows.append(_graph_row(name, model, data, samples) if isinstance(data, Graph) else _row(name, model, data, samples))
+        rows.append(
+            _graph_row(name, model, data, samples) if isinstance(data, Graph) else _row(name, model, data, samples)
+        )
     return Comparison(tuple(rows))
 
 

@@ -26,7 +26,7 @@ from graphvae.training.objectives import OBJECTIVES
 from graphvae.training.progress import progress_bar
 from graphvae.training.randomness import check_seed, seeded
 from graphvae.variational.bound import bound
-from graphvae.variational.posteriors import POSTERIORS
+from graphvae.variational.posteriors import PosteriorFamily
 
 __all__ = ["Fitted", "build_module", "check_compatible", "check_params", "encode", "fit_graph", "inputs_of"]
 
@@ -42,7 +42,7 @@ class Fitted:
         label: what reports call the model.
         params: the arguments it was fitted with, JSON-able; the estimator's own may have been changed since.
         module: encoder, prior and decoder, in evaluation mode.
-        posterior_name: family of the posterior.
+        posterior: family of the posterior.
         num_features: F of the fitted graph; 0 for a model with one free row per node.
         node_ids: ``(N,)`` ids of the fitted graph.
         mean: ``(N, D)`` float32 posterior means of the fitted graph.
@@ -60,7 +60,7 @@ class Fitted:
     label: str
     params: dict[str, Any]
     module: Autoencoder
-    posterior_name: str
+    posterior: PosteriorFamily
     num_features: int
     node_ids: np.ndarray
     mean: np.ndarray
@@ -129,7 +129,7 @@ def check_params(params: Mapping[str, Any]) -> dict[str, Any]:
         "latent_dim": integer("latent_dim", params["latent_dim"], low=1),
         "hidden_dims": tuple(integer("hidden_dims", width, low=1) for width in hidden),
         "objective": resolve("objective", params["objective"], OBJECTIVES),
-        "prior": component("prior", params.get("prior", "normal")),
+        "prior": None if params.get("prior") is None else component("prior", params["prior"]),
         "decoder": component("decoder", params["decoder"]),
         "dropout": number("dropout", params["dropout"], low=0, high=0.99),
         "beta": number("beta", params.get("beta", 1.0), low=0),
@@ -143,16 +143,17 @@ def check_params(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def build_module(
-    options: Mapping[str, Any], posterior_name: str, num_nodes: int, num_features: int, density: float
+    options: Mapping[str, Any], family: PosteriorFamily, num_nodes: int, num_features: int, density: float
 ) -> Autoencoder:
     """A freshly initialised module; under a seed of its own."""
     with seeded(options["seed"], "initialise"):
-        prior = options["prior"].build(num_features=num_features, latent_dim=options["latent_dim"])
+        chosen = options["prior"] or component("prior", family.default_prior)
+        prior = chosen.build(num_features=num_features, latent_dim=options["latent_dim"])
         decoder = options["decoder"].build(likelihood_based=options["objective"].is_bound, density=density)
         encoder = GCNEncoder(
             num_features or num_nodes,
             options["latent_dim"],
-            POSTERIORS[posterior_name],
+            family,
             options["hidden_dims"],
             dropout=options["dropout"],
         )
@@ -164,7 +165,7 @@ def inputs_of(graph: Graph, device: torch.device | str = "cpu", dtype: torch.dty
     return GraphInputs.build(graph.edge_index, graph.num_nodes, graph.x, graph.edge_weight, device=device, dtype=dtype)
 
 
-def fit_graph(label: str, params: Mapping[str, Any], posterior_name: str, data: Any, *, progress: bool) -> Fitted:
+def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, data: Any, *, progress: bool) -> Fitted:
     """Train a model on a graph or on the message graph of a split."""
     if not isinstance(data, (Graph, LinkSplit)):
         raise InputError(f"fit({type(data).__name__}): expected a Graph or the LinkSplit that split_links returns")
@@ -175,14 +176,19 @@ def fit_graph(label: str, params: Mapping[str, Any], posterior_name: str, data: 
     options, device = check_params(params), resolve_device(params["device"])
     if options["patience"] is not None and validation is None:
         raise InputError(f"patience={options['patience']}: selection needs validation pairs; fit a split with val > 0")
-    objective, variational = options["objective"], POSTERIORS[posterior_name].variational
-    module = build_module(options, posterior_name, graph.num_nodes, graph.num_features, graph.density).to(device)
+    objective, variational = options["objective"], family.variational
+    module = build_module(options, family, graph.num_nodes, graph.num_features, graph.density).to(device)
     inputs, target = inputs_of(graph, device), graph.pairs.to(device)
 
     def step(epoch: int, batch: int) -> tuple[Tensor, dict[str, Tensor]]:
         posterior, prior = module(inputs)
         terms = bound(
-            posterior, prior, lambda z: objective.reconstruct(module.decode(z)), target, samples=options["samples"]
+            posterior,
+            prior,
+            lambda z: objective.reconstruct(module.decode(z)),
+            target,
+            samples=options["samples"],
+            analytic=family.analytic_kl,
         )
         beta = options["beta"] * min(1.0, epoch / max(options["kl_warmup"], 1))
         reconstruction, kl = terms.log_likelihood.mean(), terms.kl.mean()
@@ -220,7 +226,7 @@ def fit_graph(label: str, params: Mapping[str, Any], posterior_name: str, data: 
         label=label,
         params=to_json(dict(params)),
         module=module,
-        posterior_name=posterior_name,
+        posterior=family,
         num_features=graph.num_features,
         node_ids=graph.node_ids,
         mean=mean,

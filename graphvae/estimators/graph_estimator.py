@@ -18,7 +18,7 @@ from graphvae.estimators.fitting import Fitted, encode, fit_graph
 from graphvae.estimators.parameters import Parameters
 from graphvae.export.embeddings import Embeddings
 from graphvae.training.randomness import check_seed
-from graphvae.variational.posteriors import POSTERIORS
+from graphvae.variational.posteriors import PosteriorFamily
 
 if TYPE_CHECKING:
     from graphvae.evaluation.calibration import Calibration
@@ -41,8 +41,8 @@ class GraphEstimator(Parameters, ABC):
 
     @property
     @abstractmethod
-    def posterior_name(self) -> str:
-        """The posterior's name in :data:`graphvae.variational.posteriors.POSTERIORS`."""
+    def posterior_family(self) -> PosteriorFamily:
+        """The family of posteriors that encoders end in."""
 
     def fit(self: E, data: Graph | LinkSplit, *, progress: bool = False) -> E:
         """Train on the message graph of a split, or on all edges of a graph.
@@ -56,7 +56,7 @@ class GraphEstimator(Parameters, ABC):
             InputError: for arguments or a graph this model cannot use, by name.
             NonFiniteError: if a term of the loss is no longer finite.
         """
-        self._fitted = fit_graph(type(self).__name__, self.get_params(), self.posterior_name, data, progress=progress)
+        self._fitted = fit_graph(type(self).__name__, self.get_params(), self.posterior_family, data, progress=progress)
         return self
 
     @property
@@ -210,4 +210,4 @@ class GraphEstimator(Parameters, ABC):
     @property
     def is_variational(self) -> bool:
         """Whether the posterior is a distribution with a density, so that a bound exists."""
-        return POSTERIORS[self.posterior_name].variational
+        return self.posterior_family.variational

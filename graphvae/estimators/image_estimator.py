@@ -28,7 +28,7 @@ from graphvae.nn.dense import ImageInputs
 from graphvae.training.loop import resolve_device
 from graphvae.training.randomness import check_seed, seeded
 from graphvae.variational.bound import Bound, bound
-from graphvae.variational.posteriors import POSTERIORS
+from graphvae.variational.posteriors import PosteriorFamily
 
 __all__ = ["ImageEstimator"]
 
@@ -51,8 +51,8 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     @property
     @abstractmethod
-    def posterior_name(self) -> str:
-        """The posterior's name in :data:`graphvae.variational.posteriors.POSTERIORS`."""
+    def posterior_family(self) -> PosteriorFamily:
+        """The family of posteriors that encoders end in."""
 
     def fit(self: E, X: Any, y: Any = None, *, progress: bool = False) -> E:
         """Train on rows of ``X``; labels are ignored.
@@ -65,7 +65,7 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _prepare(self, X: Any, num_classes: int = 0) -> tuple[Autoencoder, dict[str, Any], Tensor]:
         """A fresh module, the arguments completed and the data on the device, all checked."""
-        options = check_image_params(self.get_params(), self.posterior_name)
+        options = check_image_params(self.get_params(deep=False), self.posterior_family)
         device = resolve_device(self.device)
         # A fit that fails from here on leaves an estimator that is not fitted, rather than weights for other data.
         vars(self).pop("module_", None)
@@ -280,7 +280,7 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     @property
     def is_variational(self) -> bool:
         """Whether the posterior is a distribution with a density, so that a bound exists."""
-        return POSTERIORS[self.posterior_name].variational
+        return self.posterior_family.variational
 
     def _require_variational(self, what: str) -> None:
         check_is_fitted(self)
@@ -299,7 +299,8 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         rows = validate_data(self, array, reset=reset, dtype=np.float32, ensure_min_samples=2 if reset else 1)
         if reset:
             self.image_shape_ = shape
-        return torch.from_numpy(np.array(rows))
+        # In one layout, because sums in another order round differently.
+        return torch.from_numpy(np.array(rows, order="C"))
 
     def _checked(self, X: Any) -> Tensor:
         check_is_fitted(self)

@@ -18,7 +18,7 @@ from graphvae.training.progress import progress_bar
 from graphvae.training.randomness import check_seed, seeded
 from graphvae.variational.bound import bound
 from graphvae.variational.observations import OBSERVATIONS, ObservationFamily
-from graphvae.variational.posteriors import POSTERIORS
+from graphvae.variational.posteriors import PosteriorFamily
 
 __all__ = ["binarised", "bound_objective", "build_image_module", "check_image_params", "fit_images", "observation_of"]
 
@@ -37,7 +37,7 @@ def observation_of(value: Any) -> ObservationFamily:
     return value
 
 
-def check_image_params(params: Mapping[str, Any], posterior_name: str) -> dict[str, Any]:
+def check_image_params(params: Mapping[str, Any], family: PosteriorFamily) -> dict[str, Any]:
     """The estimator's arguments, validated and completed: names become the objects they stand for.
 
     Raises:
@@ -56,7 +56,10 @@ def check_image_params(params: Mapping[str, Any], posterior_name: str) -> dict[s
     samples = integer("samples", params.get("samples", 1), low=1)
     if objective == "iwae" and samples < 2:
         raise InputError(f"samples={samples}: objective='iwae' expects at least 2; with 1 it is the ELBO")
-    beta, kl_warmup = number("beta", params.get("beta", 1.0), low=0), integer("kl_warmup", params.get("kl_warmup", 0), low=0)
+    beta, kl_warmup = (
+        number("beta", params.get("beta", 1.0), low=0),
+        integer("kl_warmup", params.get("kl_warmup", 0), low=0),
+    )
     if objective == "iwae" and (beta != 1 or kl_warmup):
         raise InputError(f"beta={beta:g}, kl_warmup={kl_warmup}: objective='iwae' has no KL term; expected 1 and 0")
     return {
@@ -64,7 +67,7 @@ def check_image_params(params: Mapping[str, Any], posterior_name: str) -> dict[s
         "hidden_dims": tuple(integer("hidden_dims", width, low=1) for width in hidden),
         "observation": observation,
         "binarize": binarize,
-        "posterior": resolve("posterior", posterior_name, POSTERIORS),
+        "posterior": family,
         "objective": objective,
         "beta": beta,
         "kl_warmup": kl_warmup,

@@ -18,7 +18,7 @@ from graphvae.estimators.fitting import Fitted, check_compatible, inputs_of
 from graphvae.nn.autoencoder import Autoencoder
 from graphvae.training.randomness import seeded
 from graphvae.variational.bound import Bound, bound
-from graphvae.variational.posteriors import POSTERIORS
+from graphvae.variational.posteriors import GaussianPosterior
 
 __all__ = ["MarginalEstimate", "elbo_terms", "log_marginal", "sample_edges"]
 
@@ -51,11 +51,11 @@ def elbo_terms(fitted: Fitted, graph: Graph | None, samples: int, seed: int) -> 
         draws = []
         for draw in range(samples):
             with seeded(seed, "elbo", draw, device=edges.device):
-                draws.append(bound(posterior, prior, module.decode, edges))
+                draws.append(bound(posterior, prior, module.decode, edges, analytic=fitted.posterior.analytic_kl))
     log_likelihood = torch.cat([draw.log_likelihood for draw in draws])
-    error = float(log_likelihood.std() / math.sqrt(samples)) if samples > 1 else math.nan
-    kl = float(draws[0].kl[0])
-    mean = float(log_likelihood.mean())
+    divergence = torch.cat([draw.kl for draw in draws])
+    error = float((log_likelihood - divergence).std() / math.sqrt(samples)) if samples > 1 else math.nan
+    mean, kl = float(log_likelihood.mean()), float(divergence.mean())
     return {"elbo": mean - kl, "elbo_standard_error": error, "log_likelihood": mean, "kl": kl}
 
 
@@ -79,14 +79,13 @@ def log_marginal(fitted: Fitted, graph: Graph | None, samples: int, seed: int) -
 def sample_edges(fitted: Fitted, seed: int, source: str, max_edges: int) -> Tensor:
     """``(2, P)`` edges of one graph drawn from the model; see :meth:`GraphEstimator.sample`."""
     one_of("source", source, ("prior", "posterior"))
-    variational = POSTERIORS[fitted.posterior_name].variational
+    variational = fitted.posterior.variational
     if source == "prior" and not variational:
         raise InputError('source="prior": a model with a point posterior has no prior; expected source="posterior"')
     device = next(fitted.module.parameters()).device
     with torch.no_grad(), seeded(seed, "sample", source, device=device):
         if source == "posterior":
-            mean = torch.from_numpy(fitted.mean).to(device)
-            z = mean if fitted.scale is None else torch.normal(mean, torch.from_numpy(fitted.scale).to(device))
+            z = _posterior_draw(fitted, device)
         else:
             z = fitted.module.prior(inputs_of(fitted.graph(), device)).sample()
         model = fitted.module.decode(z)
@@ -99,12 +98,21 @@ def sample_edges(fitted: Fitted, seed: int, source: str, max_edges: int) -> Tens
         return model.sample_edges().cpu()
 
 
+def _posterior_draw(fitted: Fitted, device: torch.device) -> Tensor:
+    """One draw of Z from the posterior of the fitted graph."""
+    if isinstance(fitted.posterior, GaussianPosterior) or fitted.scale is None:
+        # Mean and standard deviation say all there is to know, and are at hand in every run folder.
+        mean = torch.from_numpy(fitted.mean).to(device)
+        return mean if fitted.scale is None else torch.normal(mean, torch.from_numpy(fitted.scale).to(device))
+    return fitted.module(inputs_of(fitted.graph(), device))[0].sample()
+
+
 @contextmanager
 def _exact(
     fitted: Fitted, graph: Graph | None, what: str
 ) -> Iterator[tuple[Autoencoder, Distribution, Distribution, Tensor]]:
     """The module, posterior and prior in float64 and the edges, without gradients."""
-    if not POSTERIORS[fitted.posterior_name].variational:
+    if not fitted.posterior.variational:
         raise InputError(f"{what}: a point posterior has no density, so there is no bound; expected a VGAE")
     if graph is None:
         graph = fitted.graph()

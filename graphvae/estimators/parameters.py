@@ -9,13 +9,18 @@ from typing import Any, TypeVar
 from graphvae._check import InputError, resolve, suggest
 from graphvae.nn.decoders import DECODERS
 from graphvae.nn.priors import PRIORS
+from graphvae.variational.posteriors import POSTERIORS
 
 __all__ = ["Parameters", "component", "from_json", "to_json"]
 
 P = TypeVar("P", bound="Parameters")
 
 # Arguments that may be an object with settings of its own, or the name of the plain one.
-COMPONENTS: dict[str, dict[str, Any]] = {"decoder": dict(DECODERS), "prior": dict(PRIORS)}
+COMPONENTS: dict[str, dict[str, Any]] = {
+    "decoder": dict(DECODERS),
+    "posterior": {name: type(family) for name, family in POSTERIORS.items()},
+    "prior": dict(PRIORS),
+}
 
 
 class Parameters:

@@ -154,7 +154,7 @@ def load(path: str | Path, *, device: str = "auto") -> Any:
         sizes = fitted["num_nodes"], fitted["num_features"]
         if sizes != (len(node_ids), description["graph"]["num_features"]):
             raise InputError("its nodes and features are not those of graph.safetensors")
-        module = build_module(options, model.posterior_name, *sizes, fitted["train_density"])
+        module = build_module(options, model.posterior_family, *sizes, fitted["train_density"])
         known = {
             "density": fitted["density"],
             "calibration": Calibration.from_dict(fitted["calibration"]),
@@ -178,7 +178,7 @@ def load(path: str | Path, *, device: str = "auto") -> Any:
         label=config["estimator"],
         params=config["params"],
         module=module.to(resolve_device(device)).eval(),
-        posterior_name=model.posterior_name,
+        posterior=model.posterior_family,
         num_features=fitted["num_features"],
         node_ids=node_ids,
         # Copies, because those of Embeddings are read-only, and torch warns of such.

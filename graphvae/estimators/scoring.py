@@ -13,7 +13,6 @@ from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSplit
 from graphvae.estimators.fitting import Fitted, encode
 from graphvae.estimators.likelihood import elbo_terms
-from graphvae.variational.posteriors import POSTERIORS
 
 if TYPE_CHECKING:
     from graphvae.estimators.graph_estimator import GraphEstimator
@@ -70,7 +69,7 @@ def evaluate(fitted: Fitted, split: LinkSplit | None, part: str) -> LinkReport:
                 "ap": average_precision(of_positive, of_negative),
             }
     model_row = heldout_log_likelihood(*scores, split.density)
-    if POSTERIORS[fitted.posterior_name].variational:
+    if fitted.posterior.variational:
         model_row = {**elbo_terms(fitted, graph, samples=4, seed=0), **model_row}
     likelihoods = {fitted.label: model_row}
     degrees = graph.degrees.numpy()

@@ -23,6 +23,7 @@ from graphvae.nn.dense import ImageInputs, perceptron
 from graphvae.training.randomness import check_seed, seeded
 from graphvae.variational.bound import bound, marginalise
 from graphvae.variational.observations import ObservationFamily
+from graphvae.variational.posteriors import POSTERIORS, PosteriorFamily
 
 __all__ = ["SemiSupervisedVAE"]
 
@@ -74,9 +75,9 @@ class SemiSupervisedVAE(ClassifierMixin, ImageEstimator):
         self.seed = seed
 
     @property
-    def posterior_name(self) -> str:
+    def posterior_family(self) -> PosteriorFamily:
         """A diagonal Gaussian."""
-        return "gaussian"
+        return POSTERIORS["gaussian"]
 
     def fit(self, X: Any, y: Any = None, *, progress: bool = False) -> SemiSupervisedVAE:
         """Train on rows of ``X``; ``y`` holds the class of each, or -1 where it is not known.

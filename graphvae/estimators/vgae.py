@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from torch import nn
+
 from graphvae._check import resolve
 from graphvae.estimators.graph_estimator import GraphEstimator
+from graphvae.estimators.parameters import component
 from graphvae.nn.decoders import InnerProductDecoder
-from graphvae.nn.priors import FeaturePrior, StandardNormalPrior
+from graphvae.variational.posteriors import POSTERIORS, PosteriorFamily
 
 __all__ = ["GAE", "PRESETS", "VGAE"]
 
@@ -34,7 +37,10 @@ class VGAE(GraphEstimator):
         hidden_dims: widths of the encoder's hidden layers; ``()`` is the linear model.
         objective: ``"kipf"`` (the paper's weighted loss; no bound), ``"elbo"`` (the true bound) or ``"sampled"`` (edges
             against sampled non-edges).
-        prior: ``"normal"``, ``"features"`` (conditional on node features), or a prior of :mod:`graphvae.nn`.
+        posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``, ``"point"``, or such
+            a family with settings.
+        prior: ``"normal"``, ``"features"`` (conditional on node features), ``"uniform-sphere"``, or a prior of
+            :mod:`graphvae.nn`; None takes the one that fits the posterior.
         decoder: ``"inner_product"`` or a decoder of :mod:`graphvae.nn`; with ``objective="elbo"`` the plain one learns
             a scale and a bias.
         dropout: rate in the encoder.
@@ -63,7 +69,8 @@ class VGAE(GraphEstimator):
         latent_dim: int = 16,
         hidden_dims: Sequence[int] = (32,),
         objective: str = "kipf",
-        prior: str | StandardNormalPrior | FeaturePrior = "normal",
+        posterior: str | PosteriorFamily = "gaussian",
+        prior: str | nn.Module | None = None,
         decoder: str | InnerProductDecoder = "inner_product",
         dropout: float = 0.0,
         beta: float = 1.0,
@@ -78,6 +85,7 @@ class VGAE(GraphEstimator):
         self.latent_dim = latent_dim
         self.hidden_dims = hidden_dims
         self.objective = objective
+        self.posterior = posterior
         self.prior = prior
         self.decoder = decoder
         self.dropout = dropout
@@ -91,9 +99,9 @@ class VGAE(GraphEstimator):
         self.seed = seed
 
     @property
-    def posterior_name(self) -> str:
-        """A diagonal Gaussian."""
-        return "gaussian"
+    def posterior_family(self) -> PosteriorFamily:
+        """What ``posterior`` stands for."""
+        return component("posterior", self.posterior)
 
     @classmethod
     def preset(cls, name: str, **overrides: Any) -> VGAE:
@@ -151,6 +159,6 @@ class GAE(GraphEstimator):
         self.seed = seed
 
     @property
-    def posterior_name(self) -> str:
+    def posterior_family(self) -> PosteriorFamily:
         """All mass at one point."""
-        return "point"
+        return POSTERIORS["point"]

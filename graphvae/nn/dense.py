@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-
 __all__ = ["DenseDecoder", "DenseEncoder", "ImageInputs", "perceptron"]
 
 

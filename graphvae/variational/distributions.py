@@ -13,6 +13,8 @@ __all__ = ["FullNormal", "Point", "diagonal_normal", "expand_scalar", "sum_vecto
 
 # exp(10) is far beyond any useful standard deviation and far below overflow; PyG's VGAE bounds log sigma at the same.
 MAX_LOG_SCALE = 10.0
+# The square of exp(-15) is far above the smallest float32: the KL divergence of so narrow a posterior is still finite.
+MIN_LOG_SCALE = -15.0
 
 
 def diagonal_normal(loc: Tensor, scale: Tensor, event_dim: int) -> Independent:

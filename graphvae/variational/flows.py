@@ -11,7 +11,7 @@ from torch import Size, Tensor, nn
 from torch.distributions import Distribution, Transform, transforms
 
 from graphvae._check import InputError, integer
-from graphvae.variational.distributions import MAX_LOG_SCALE, diagonal_normal, expand_scalar, sum_vectors
+from graphvae.variational.distributions import MAX_LOG_SCALE, MIN_LOG_SCALE, diagonal_normal, expand_scalar, sum_vectors
 
 __all__ = ["Flow", "FlowPosterior"]
 
@@ -178,7 +178,7 @@ class FlowPosterior(nn.Module):
             loc, log_scale = loc + around.mean, log_scale + around.stddev.log()
         _, composed = zuko_transforms()
         transform = composed(*(step(context) for step in self.steps))
-        return Flow(loc, log_scale.clamp(max=MAX_LOG_SCALE).exp(), transform, event_dim)
+        return Flow(loc, log_scale.clamp(MIN_LOG_SCALE, MAX_LOG_SCALE).exp(), transform, event_dim)
 
 
 def gaussian_nodes(dim: int) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 
 from graphvae._check import InputError, integer
-from graphvae.variational.distributions import MAX_LOG_SCALE, FullNormal, Point, diagonal_normal
+from graphvae.variational.distributions import MAX_LOG_SCALE, MIN_LOG_SCALE, FullNormal, Point, diagonal_normal
 from graphvae.variational.flows import FlowPosterior
 from graphvae.variational.spherical import PowerSpherical, unit_vectors
 
@@ -87,7 +87,7 @@ class GaussianPosterior(PosteriorFamily):
         loc, log_scale = parameters.chunk(2, -1)
         if around is not None:
             loc, log_scale = loc + around.mean, log_scale + around.stddev.log()
-        return diagonal_normal(loc, log_scale.clamp(max=MAX_LOG_SCALE).exp(), event_dim)
+        return diagonal_normal(loc, log_scale.clamp(MIN_LOG_SCALE, MAX_LOG_SCALE).exp(), event_dim)
 
 
 class FullGaussianPosterior(PosteriorFamily):
@@ -117,7 +117,7 @@ class FullGaussianPosterior(PosteriorFamily):
         unit = torch.eye(d, dtype=loc.dtype, device=loc.device).repeat(*loc.shape[:-1], 1, 1)
         rows, columns = torch.tril_indices(d, d, -1, device=loc.device)
         unit[..., rows, columns] = rho
-        return FullNormal(loc, log_scale.clamp(max=MAX_LOG_SCALE).exp().unsqueeze(-1) * unit, event_dim)
+        return FullNormal(loc, log_scale.clamp(MIN_LOG_SCALE, MAX_LOG_SCALE).exp().unsqueeze(-1) * unit, event_dim)
 
 
 class PointPosterior(PosteriorFamily):

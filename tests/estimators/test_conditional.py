@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import scipy.sparse
 import torch
+from sklearn.base import BaseEstimator
 
 from graphvae._check import InputError
 from graphvae.estimators.conditional import as_labels, condition_of, num_rows
 
 
+class Fitted(BaseEstimator):
+    """As much of a fitted model as a condition takes."""
+
+    def fit(self, X, y):
+        self.classes_, self.module_ = np.asarray(y), torch.nn.Linear(1, 1)
+        return self
+
+
 def model(classes):
-    module = torch.nn.Linear(1, 1)
-    return SimpleNamespace(classes_=np.asarray(classes), module_=module, fit=None, __sklearn_is_fitted__=lambda: True)
+    return Fitted().fit(None, classes)
 
 
 @pytest.mark.parametrize(

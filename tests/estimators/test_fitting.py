@@ -48,7 +48,7 @@ def test_arguments_of_the_vgae_alone(name, value):
 
 
 def build(model: gv.VGAE, num_features: int = 3, density: float = 0.1):
-    return build_module(check_params(model.get_params()), model.posterior_name, 34, num_features, density)
+    return build_module(check_params(model.get_params()), model.posterior_family, 34, num_features, density)
 
 
 def test_the_module_has_the_papers_shapes():
