@@ -133,6 +133,15 @@ def test_with_validation_alone_that_is_reported(capsys):
     assert "Link prediction on val: 3 edges" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", [["train", "karate"], ["quickstart"]])
+def test_a_folder_that_is_taken_is_refused_before_training(command, monkeypatch, capsys):
+    Path("mine").mkdir()
+    Path("mine/notes.txt").write_text("all I have")
+    monkeypatch.setattr(gv.VGAE, "fit", lambda *args, **kwargs: pytest.fail("trained"))
+    assert main([*command, "--out", "mine"]) == 2
+    assert "out='mine' exists" in capsys.readouterr().err
+
+
 def test_quiet_leaves_the_bar_out(capsys):
     train("karate", "--epochs", "2", "--out", "a")
     assert "2/2" not in capsys.readouterr().err
