@@ -18,22 +18,31 @@ if TYPE_CHECKING:
     from graphvae.data.images import Images
     from graphvae.data.registry import load_graph, load_images
     from graphvae.data.splits import LinkSet, LinkSplit, split_links
+    from graphvae.estimators.autoencoders import AE, CVAE, VAE
+    from graphvae.estimators.comparison import Comparison, compare
     from graphvae.estimators.run_folder import load
+    from graphvae.estimators.semi_supervised import SemiSupervisedVAE
     from graphvae.estimators.vgae import GAE, VGAE
     from graphvae.export.embeddings import Embeddings
     from graphvae.variational.bound import Bound, bound
 
 __all__ = [
+    "AE",
+    "CVAE",
     "GAE",
+    "VAE",
     "VGAE",
     "Bound",
+    "Comparison",
     "Embeddings",
     "Graph",
     "Images",
     "InputError",
     "LinkSet",
     "LinkSplit",
+    "SemiSupervisedVAE",
     "bound",
+    "compare",
     "load",
     "load_graph",
     "load_images",
@@ -44,6 +53,12 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOME = {
+    "AE": "graphvae.estimators.autoencoders",
+    "CVAE": "graphvae.estimators.autoencoders",
+    "VAE": "graphvae.estimators.autoencoders",
+    "Comparison": "graphvae.estimators.comparison",
+    "SemiSupervisedVAE": "graphvae.estimators.semi_supervised",
+    "compare": "graphvae.estimators.comparison",
     "GAE": "graphvae.estimators.vgae",
     "VGAE": "graphvae.estimators.vgae",
     "Bound": "graphvae.variational.bound",

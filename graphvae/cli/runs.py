@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from graphvae._check import InputError, integer
+from graphvae.cli.images import evaluate_images
 from graphvae.cli.output import say, show
 
 __all__ = ["embed", "evaluate"]
@@ -22,10 +24,12 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Evaluate a run on the split it was trained with."""
-    from graphvae._check import integer
-    from graphvae.estimators.run_folder import load
+    from graphvae.estimators.run_folder import load, read_config
 
     integer("--samples", samples, low=0)
+    if read_config(run).get("kind") == "images":
+        evaluate_images(run, as_json=as_json)
+        return
     model = load(run)
     report = model.evaluate(part=part)
     text, data = str(report), {"run": str(run), part: report.to_dict()}
@@ -42,6 +46,9 @@ def embed(
     """Write node ids, posterior means and standard deviations to a file."""
     from graphvae.estimators.run_folder import load
 
-    embeddings = load(run).embed()
+    model = load(run)
+    if not hasattr(model, "embed"):
+        raise InputError(f"{str(run)!r} holds a {type(model).__name__}: images have no ids; use transform from Python")
+    embeddings = model.embed()
     embeddings.save(to)
     say(f"{len(embeddings)} embeddings of dimension {embeddings.vectors.shape[1]} written to {to}")

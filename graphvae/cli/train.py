@@ -9,14 +9,18 @@ from typing import Annotated, Any
 import typer
 
 from graphvae._check import InputError, one_of
+from graphvae.cli.images import IMAGE_MODELS, train_images
 from graphvae.cli.output import say, show
 
 __all__ = ["train"]
 
 
 def train(
-    data: Annotated[str, typer.Argument(help="A data set (see: graphvae datasets list) or an edge-list file.")],
-    model: Annotated[str, typer.Option(help="vgae or gae.")] = "vgae",
+    data: Annotated[
+        str,
+        typer.Argument(help="A data set, an edge-list file, or a .npy or .npz file of images."),
+    ],
+    model: Annotated[str, typer.Option(help="vgae or gae for graphs; vae, ae, cvae or m2 for images.")] = "vgae",
     preset: Annotated[str | None, typer.Option(help="Whole settings of vgae: paper, elbo or generative.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Training steps, full batch.")] = None,
     latent_dim: Annotated[int | None, typer.Option(help="Dimension of the latent space.")] = None,
@@ -28,6 +32,15 @@ def train(
     kl_warmup: Annotated[int | None, typer.Option(help="Epochs over which that weight grows (vgae).")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Adam's.")] = None,
     patience: Annotated[int | None, typer.Option(help="Select on validation; stop after this many epochs.")] = None,
+    posterior: Annotated[
+        str | None, typer.Option(help="gaussian, full-gaussian, hyperspherical, flow or point (vgae, vae).")
+    ] = None,
+    likelihood: Annotated[
+        str | None, typer.Option(help="gaussian, bernoulli or continuous_bernoulli (images).")
+    ] = None,
+    binarize: Annotated[str | None, typer.Option(help="threshold or stochastic, for bernoulli (images).")] = None,
+    samples: Annotated[int | None, typer.Option(help="Draws of z per step (variational models).")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images in one step.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     val: Annotated[float, typer.Option(help="Share of edges for validation.")] = 0.05,
     test: Annotated[float, typer.Option(help="Share of edges for the test.")] = 0.10,
@@ -48,12 +61,12 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
-    """Split the links, train, evaluate on the test part once, and write a run folder."""
+    """Hold out a test part, train, evaluate on it once, and write a run folder."""
     from graphvae.data.splits import split_links
     from graphvae.estimators.run_folder import ESTIMATORS, check_target, save_run, write_metrics
     from graphvae.estimators.vgae import VGAE
 
-    one_of("--model", model, [name.lower() for name in ESTIMATORS])
+    one_of("--model", model, [*(name.lower() for name in ESTIMATORS), *IMAGE_MODELS])
     settings: dict[str, Any] = {
         "epochs": epochs,
         "latent_dim": latent_dim,
@@ -65,18 +78,17 @@ def train(
         "kl_warmup": kl_warmup,
         "learning_rate": learning_rate,
         "patience": patience,
+        "posterior": posterior,
+        "likelihood": likelihood,
+        "binarize": binarize,
+        "samples": samples,
+        "batch_size": batch_size,
         "device": device,
         "seed": seed,
     }
     chosen = {name: value for name, value in settings.items() if value is not None}
     if preset is not None and model != "vgae":
         raise InputError(f"--preset={preset!r}: expected with --model vgae only")
-    if model == "vgae":
-        estimator = VGAE.preset(preset or "paper", **chosen)
-    else:
-        estimator = ESTIMATORS[model.upper()]().set_params(**chosen)
-    folder = out or Path("runs") / f"{Path(data).name.split('.')[0] or 'graph'}-{model}-{seed}"
-    check_target(folder, overwrite=overwrite)
     file_options = {
         "source": source,
         "target": target,
@@ -87,7 +99,19 @@ def train(
         "bad_rows": bad_rows,
         "delimiter": delimiter,
     }
-    graph = _load(data, {k: v for k, v in file_options.items() if v is not None}, no_features)
+    file_options = {name: value for name, value in file_options.items() if value is not None}
+    if model in IMAGE_MODELS:
+        for name in [*file_options, *(["no_features"] if no_features else [])]:
+            raise InputError(f"--{name.replace('_', '-')}: expected with a graph model; {model} is one of images")
+        train_images(data, model, chosen, test=test, out=out, overwrite=overwrite, quiet=quiet, as_json=as_json)
+        return
+    if model == "vgae":
+        estimator = VGAE.preset(preset or "paper", **chosen)
+    else:
+        estimator = ESTIMATORS[model.upper()]().set_params(**chosen)
+    folder = out or Path("runs") / f"{Path(data).name.split('.')[0] or 'graph'}-{model}-{seed}"
+    check_target(folder, overwrite=overwrite)
+    graph = _load(data, file_options, no_features)
     split = split_links(graph, val=val, test=test, seed=seed)
     say(f"{data}: {graph.num_nodes} nodes, {graph.num_edges} edges, {graph.num_features or 'no'} features", str(split))
     estimator.fit(split, progress=not quiet)
@@ -119,7 +143,7 @@ def _load(data: str, file_options: dict[str, Any], no_features: bool) -> Any:
             raise InputError("--no-features: expected with a data set; a file has the features --features names")
         return Graph.from_edges(data, **file_options)
     if Path(data).suffix or os.sep in data or (data and Path(data).exists()):
-        known = ", ".join(dataset_names())
+        known = ", ".join(dataset_names("graph"))
         raise InputError(f"{data!r} is no file: expected a path to an edge list, or one of {known}")
     return load_graph(data)
 

@@ -72,7 +72,7 @@ class AE(ImageEstimator):
         """Mean log-likelihood of the rows given their codes, in nats; no bound on ``log p(x)``."""
         check_is_fitted(self)
         x = self._scored(X, "score", 0)
-        return float(self.module_.decode(self._encode(X).mean).log_prob(x).double().mean())
+        return float(self.module_.decode(self._encode(X)).log_prob(x).double().mean())
 
 
 class VAE(ImageEstimator):
@@ -82,7 +82,7 @@ class VAE(ImageEstimator):
         latent_dim: dimension of the latent space.
         hidden_dims: widths of the encoder's hidden layers; the decoder's are the same in reverse.
         likelihood: ``"gaussian"``, ``"bernoulli"``, ``"continuous_bernoulli"``, or such a family with settings.
-        binarize: of grey values for ``"bernoulli"``: ``"threshold"``, ``"stochastic"`` (drawn anew at each step) or None.
+        binarize: of grey values for ``"bernoulli"``: ``"threshold"``, ``"stochastic"`` (anew at each step) or None.
         posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``, or such a family
             with settings; each brings the prior that fits it.
         objective: ``"elbo"`` or ``"iwae"`` with ``samples`` importance samples.

@@ -6,6 +6,8 @@ import math
 import time
 from abc import abstractmethod
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -48,6 +50,7 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     latent_dim: int
     seed: int
     device: str
+    image_shape_: tuple[int, ...] | None
 
     @property
     @abstractmethod
@@ -68,10 +71,25 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         options = check_image_params(self.get_params(deep=False), self.posterior_family)
         device = resolve_device(self.device)
         # A fit that fails from here on leaves an estimator that is not fitted, rather than weights for other data.
-        vars(self).pop("module_", None)
+        if hasattr(self, "module_"):
+            del self.module_
         x = self._rows(X, reset=True).to(device)
         options["observation"].check(x)
-        return build_image_module(options, x.shape[1], num_classes).to(device), options, x
+        return self._new_module(options, x.shape[1], num_classes).to(device), options, x
+
+    def _new_module(self, options: dict[str, Any], num_features: int, num_classes: int) -> Autoencoder:
+        """The networks, freshly initialised."""
+        return build_image_module(options, num_features, num_classes)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a run folder: config, weights and history. Nothing is pickled, and no data are stored.
+
+        Raises:
+            InputError: if the folder exists, unless ``overwrite``.
+        """
+        from graphvae.estimators.image_run import save_image_run
+
+        return save_image_run(self, path, overwrite=overwrite)
 
     def _train(self: E, module: Any, options: dict[str, Any], objective: Any, x: Tensor, progress: bool) -> E:
         start = time.perf_counter()
@@ -92,7 +110,7 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def transform(self, X: Any, y: Any = None) -> np.ndarray:
         """Posterior means ``(N, latent_dim)``, float32; only a conditional model reads ``y``."""
-        return self._encode(X, y).mean.cpu().numpy()
+        return self._encode(X, y).cpu().numpy()
 
     def inverse_transform(self, Z: Any, y: Any = None) -> np.ndarray:
         """Means of ``p(x|z)`` for latent vectors ``(N, latent_dim)``, in the shape of the fitted data."""
@@ -104,7 +122,7 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def reconstruct(self, X: Any, y: Any = None) -> np.ndarray:
         """Means of ``p(x|z)`` at the posterior means, in the shape of ``X``."""
-        z = self._encode(X, y).mean
+        z = self._encode(X, y)
         return self._decode_mean(z, self._condition(y, len(z))).cpu().numpy().reshape(np.shape(X))
 
     @torch.no_grad()
@@ -185,7 +203,7 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                     terms = bound(
                         posterior,
                         prior,
-                        lambda z, given=given: self.module_.decode(z, given),
+                        partial(self._decode, condition=given),
                         x[part],
                         samples=count,
                         analytic=analytic,
@@ -205,7 +223,7 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         steps = integer("steps", steps, low=2)
         one_of("kind", kind, ("linear", "spherical"))
-        ends = self._encode(np.stack([as_array(a), as_array(b)]), y).mean
+        ends = self._encode(np.stack([as_array(a), as_array(b)]), y)
         t = torch.linspace(0, 1, steps, device=ends.device)[:, None]
         if kind == "linear":
             z = (1 - t) * ends[0] + t * ends[1]
@@ -243,7 +261,7 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Reference:
             Larsen, Sønderby, Larochelle and Winther, Autoencoding beyond Pixels (2016), section 4.1.
         """
-        mask, z = as_array(has).astype(bool), self._encode(X, y).mean.cpu().numpy()
+        mask, z = as_array(has).astype(bool), self._encode(X, y).cpu().numpy()
         if mask.shape != (len(z),) or mask.all() or not mask.any():
             raise InputError(f"has of shape {mask.shape}: expected ({len(z)},) booleans, True and False among them")
         return z[mask].mean(0) - z[~mask].mean(0)
@@ -260,8 +278,13 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             y: classes, for a conditional model.
             steps: gradient steps.
             seed: of the draws.
+
+        Raises:
+            InputError: for a point posterior, latents on a sphere, or a mask of another shape.
         """
         self._require_variational("impute")
+        if self.options_["posterior"].support != "real":
+            raise InputError("impute: it finds Gaussian posteriors; expected latents in R^D, not on a sphere")
         hidden, array = as_array(mask).astype(bool), np.array(as_array(X), dtype=np.float32)
         if hidden.shape != array.shape:
             raise InputError(f"mask has shape {hidden.shape}: expected that of X, {array.shape}")
@@ -281,6 +304,9 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def is_variational(self) -> bool:
         """Whether the posterior is a distribution with a density, so that a bound exists."""
         return self.posterior_family.variational
+
+    def _decode(self, z: Tensor, condition: Tensor | None) -> Any:
+        return self.module_.decode(z, condition)
 
     def _require_variational(self, what: str) -> None:
         check_is_fitted(self)
@@ -322,13 +348,13 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return x
 
     def _condition(self, y: Any, n: int) -> Tensor | None:
-        """The condition ``(n, K)`` that ``y`` stands for; an unconditional model ignores labels, as scikit-learn's do."""
+        """The condition ``(n, K)`` that ``y`` stands for; an unconditional model ignores labels."""
         return None
 
     @torch.no_grad()
-    def _encode(self, X: Any, y: Any = None) -> Any:
+    def _encode(self, X: Any, y: Any = None) -> Tensor:
         x = self._as_encoded(self._checked(X))
-        return self.module_(ImageInputs(x, self._condition(y, len(x))))[0]
+        return self.module_(ImageInputs(x, self._condition(y, len(x))))[0].mean
 
     @torch.no_grad()
     def _decode_mean(self, z: Tensor, condition: Tensor | None = None) -> Tensor:

@@ -56,6 +56,8 @@ def check_image_params(params: Mapping[str, Any], family: PosteriorFamily) -> di
     samples = integer("samples", params.get("samples", 1), low=1)
     if objective == "iwae" and samples < 2:
         raise InputError(f"samples={samples}: objective='iwae' expects at least 2; with 1 it is the ELBO")
+    if objective == "iwae" and not family.variational:
+        raise InputError("objective='iwae': a point posterior has no density to weigh with; expected objective='elbo'")
     beta, kl_warmup = (
         number("beta", params.get("beta", 1.0), low=0),
         integer("kl_warmup", params.get("kl_warmup", 0), low=0),

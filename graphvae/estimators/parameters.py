@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from graphvae._check import InputError, resolve, suggest
 from graphvae.nn.decoders import DECODERS
 from graphvae.nn.priors import PRIORS
+from graphvae.variational.observations import OBSERVATIONS
 from graphvae.variational.posteriors import POSTERIORS
 
 __all__ = ["Parameters", "component", "from_json", "to_json"]
@@ -18,6 +19,7 @@ P = TypeVar("P", bound="Parameters")
 # Arguments that may be an object with settings of its own, or the name of the plain one.
 COMPONENTS: dict[str, dict[str, Any]] = {
     "decoder": dict(DECODERS),
+    "likelihood": dict(OBSERVATIONS),
     "posterior": {name: type(family) for name, family in POSTERIORS.items()},
     "prior": dict(PRIORS),
 }
@@ -74,7 +76,7 @@ def to_json(params: dict[str, Any]) -> dict[str, Any]:
     """Arguments as JSON-able values; components become their registry's name and settings."""
     out: dict[str, Any] = {}
     for name, value in params.items():
-        if name in COMPONENTS and not isinstance(value, str):
+        if name in COMPONENTS and value is not None and not isinstance(value, str):
             alias = next(key for key, cls in COMPONENTS[name].items() if type(value) is cls)
             out[name] = {"name": alias, **value.settings()}
         elif name == "device":

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from graphvae._check import InputError, resolve
 from graphvae._files import write_text
@@ -37,7 +37,23 @@ from graphvae.training.loop import resolve_device
 if TYPE_CHECKING:
     from graphvae.estimators.graph_estimator import GraphEstimator
 
-__all__ = ["ESTIMATORS", "FORMAT", "load", "read_config", "save_run", "write_metrics"]
+__all__ = [
+    "ESTIMATORS",
+    "FORMAT",
+    "as_folder",
+    "check_target",
+    "load",
+    "read_config",
+    "read_history",
+    "read_safetensors",
+    "reading",
+    "save_run",
+    "versions",
+    "write_history",
+    "write_metrics",
+    "write_weights",
+    "writing",
+]
 
 FORMAT = 1
 ESTIMATORS: dict[str, Any] = {"VGAE": VGAE, "GAE": GAE}
@@ -52,20 +68,30 @@ def save_run(model: GraphEstimator, path: str | Path, *, overwrite: bool = False
     """
     from safetensors.torch import save_file
 
-    fitted, target = model.fitted, _folder(path)
+    fitted, target = model.fitted, as_folder(path)
     data = fitted.data()
+    with writing(target, overwrite=overwrite) as work:
+        write_weights(fitted.module, work)
+        tensors, description = graph_to_tensors(data)
+        save_file(tensors, work / "graph.safetensors", metadata={"description": json.dumps(description)})
+        model.embed().save(work / "embeddings.npz")
+        write_history(fitted.history, work)
+        write_text(work / "config.json", json.dumps(_config(model), indent=2) + "\n")
+    return target
+
+
+@contextmanager
+def writing(target: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A temporary folder that becomes the run ``target`` when the block ends well, and is removed if not.
+
+    Raises:
+        InputError: if ``target`` exists and ``overwrite`` is not set, or is no run folder.
+    """
     check_target(target, overwrite=overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        save_file(
-            {k: v.cpu().contiguous() for k, v in fitted.module.state_dict().items()}, work / "weights.safetensors"
-        )
-        tensors, description = graph_to_tensors(data)
-        save_file(tensors, work / "graph.safetensors", metadata={"description": json.dumps(description)})
-        model.embed().save(work / "embeddings.npz")
-        write_text(work / "history.jsonl", "".join(json.dumps(record) + "\n" for record in fitted.history))
-        write_text(work / "config.json", json.dumps(_config(model), indent=2) + "\n")
+        yield work
         # Temporary folders and safetensors files are made for their author alone; a run is as public as its folder.
         os.chmod(work, 0o755)
         for file in work.iterdir():
@@ -73,7 +99,34 @@ def save_run(model: GraphEstimator, path: str | Path, *, overwrite: bool = False
         _put(work, target, overwrite=overwrite)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return target
+
+
+def write_weights(module: nn.Module, work: Path) -> None:
+    """``weights.safetensors`` of a run."""
+    from safetensors.torch import save_file
+
+    save_file({k: v.cpu().contiguous() for k, v in module.state_dict().items()}, work / "weights.safetensors")
+
+
+def write_history(history: list[dict[str, float]], work: Path) -> None:
+    """``history.jsonl`` of a run."""
+    write_text(work / "history.jsonl", "".join(json.dumps(record) + "\n" for record in history))
+
+
+def read_history(file: Path) -> list[dict[str, float]]:
+    """The records of ``history.jsonl``."""
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def versions() -> dict[str, str]:
+    """What wrote a run."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        ours = version("graphvae")
+    except PackageNotFoundError:
+        ours = "source tree"
+    return {"graphvae": ours, "torch": str(torch.__version__)}
 
 
 def _put(work: Path, target: Path, *, overwrite: bool) -> None:
@@ -137,18 +190,26 @@ def load(path: str | Path, *, device: str = "auto") -> Any:
     Raises:
         InputError: for a folder that is no run, of a newer format, or damaged; the message names the file.
     """
+    folder = as_folder(path)
+    config = read_config(folder)
+    if config.get("kind") == "images":
+        from graphvae.estimators.image_run import load_image_run
+
+        return load_image_run(folder, config, device)
+    return _load_graph_run(folder, config, device)
+
+
+def _load_graph_run(folder: Path, config: dict[str, Any], device: str) -> Any:
     from graphvae.evaluation.calibration import Calibration
     from graphvae.export.embeddings import Embeddings
 
-    folder = _folder(path)
-    config = read_config(folder)
     for name in FILES:
         if not (folder / name).is_file():
             raise InputError(f"{folder / name} is missing: expected a complete run folder")
-    with _reading(folder / "graph.safetensors") as file:
-        state, description = _read_safetensors(file)
+    with reading(folder / "graph.safetensors") as file:
+        state, description = read_safetensors(file)
         node_ids = ids_from_tensors(state)
-    with _reading(folder / "config.json"):
+    with reading(folder / "config.json"):
         model = resolve("estimator", config["estimator"], ESTIMATORS)(**from_json(config["params"]))
         fitted, options = config["fitted"], check_params(model.get_params())
         sizes = fitted["num_nodes"], fitted["num_features"]
@@ -163,17 +224,17 @@ def load(path: str | Path, *, device: str = "auto") -> Any:
             "path": fitted["path"],
             "seconds": fitted["seconds"],
         }
-    with _reading(folder / "weights.safetensors") as file:
-        module.load_state_dict(_read_safetensors(file)[0])
-    with _reading(folder / "embeddings.npz") as file:
+    with reading(folder / "weights.safetensors") as file:
+        module.load_state_dict(read_safetensors(file)[0])
+    with reading(folder / "embeddings.npz") as file:
         embeddings = Embeddings.load(file)
         shape = (len(node_ids), options["latent_dim"])
         if embeddings.vectors.shape != shape or not np.array_equal(embeddings.ids, node_ids):
             raise InputError(f"expected vectors {shape} of the nodes of graph.safetensors")
         if (embeddings.scale is not None) != model.is_variational:
             raise InputError(f"scale: expected {'one' if model.is_variational else 'none'} of a {type(model).__name__}")
-    with _reading(folder / "history.jsonl") as file:
-        history = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    with reading(folder / "history.jsonl") as file:
+        history = read_history(file)
     model._fitted = Fitted(
         label=config["estimator"],
         params=config["params"],
@@ -191,14 +252,14 @@ def load(path: str | Path, *, device: str = "auto") -> Any:
     return model
 
 
-def _folder(path: Any) -> Path:
+def as_folder(path: Any) -> Path:
     if not isinstance(path, (str, os.PathLike)) or not str(path):
         raise InputError(f"path={path!r}: expected the path of a run folder")
     return Path(path)
 
 
 @contextmanager
-def _reading(file: Path) -> Iterator[Path]:
+def reading(file: Path) -> Iterator[Path]:
     """Whatever goes wrong with what is read inside becomes an :class:`InputError` that names ``file``."""
     try:
         yield file
@@ -234,14 +295,8 @@ def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
 
 
 def _config(model: GraphEstimator) -> dict[str, Any]:
-    from importlib.metadata import PackageNotFoundError, version
-
     fitted = model.fitted
     graph = fitted.graph()
-    try:
-        ours = version("graphvae")
-    except PackageNotFoundError:
-        ours = "source tree"
     return {
         "format": FORMAT,
         "estimator": type(model).__name__,
@@ -257,18 +312,18 @@ def _config(model: GraphEstimator) -> dict[str, Any]:
             "seconds": fitted.seconds,
             "calibration": fitted.calibration.to_dict(),
         },
-        "versions": {"graphvae": ours, "torch": str(torch.__version__)},
+        "versions": versions(),
     }
 
 
 def _restore(file: Path, state: dict[str, Tensor], description: dict[str, Any]) -> Graph | LinkSplit:
-    with _reading(file):
+    with reading(file):
         if description["kind"] == "split":
             return split_from_tensors(state, description)
         return graph_from_tensors(state, description["graph"])
 
 
-def _read_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     from safetensors import safe_open
 
     with safe_open(file, framework="pt") as stored:

@@ -19,6 +19,7 @@ from graphvae._check import InputError, integer, number
 from graphvae.estimators.conditional import as_labels, condition_of, num_rows
 from graphvae.estimators.image_estimator import ImageEstimator
 from graphvae.estimators.image_fitting import binarised
+from graphvae.nn.autoencoder import Autoencoder
 from graphvae.nn.dense import ImageInputs, perceptron
 from graphvae.training.randomness import check_seed, seeded
 from graphvae.variational.bound import bound, marginalise
@@ -79,6 +80,12 @@ class SemiSupervisedVAE(ClassifierMixin, ImageEstimator):
         """A diagonal Gaussian."""
         return POSTERIORS["gaussian"]
 
+    def _new_module(self, options: dict[str, Any], num_features: int, num_classes: int) -> Autoencoder:
+        module = super()._new_module(options, num_features, num_classes)
+        with seeded(options["seed"], "initialise", "classifier"):
+            module.classifier = perceptron([num_features, *options["hidden_dims"], num_classes])
+        return module
+
     def fit(self, X: Any, y: Any = None, *, progress: bool = False) -> SemiSupervisedVAE:
         """Train on rows of ``X``; ``y`` holds the class of each, or -1 where it is not known.
 
@@ -96,22 +103,21 @@ class SemiSupervisedVAE(ClassifierMixin, ImageEstimator):
             raise InputError(f"y labels {len(classes)} class(es): expected at least 2")
         module, options, x = self._prepare(X, len(classes))
         self.classes_ = classes
-        with seeded(options["seed"], "initialise", "classifier"):
-            module.classifier = perceptron([x.shape[1], *options["hidden_dims"], len(classes)]).to(x.device)
+        classifier: Any = module.classifier
         labelled = torch.from_numpy(known).to(x.device)
         code_of = torch.full((len(x),), -1, dtype=torch.int64, device=x.device)
         code_of[labelled] = torch.from_numpy(codes.astype(np.int64)).to(x.device)
 
         def objective(rows: Tensor, batch: Tensor, beta: float) -> tuple[Tensor, dict[str, Tensor]]:
             values = self._joint_bounds(module, batch, beta)
-            logits = module.classifier(batch)
+            logits = classifier(batch)
             missing = marginalise(values, Categorical(logits=logits, validate_args=False))
             present = values.gather(0, code_of[rows].clamp(min=0)[None]).squeeze(0)
             value = torch.where(code_of[rows] >= 0, present, missing)
             # A few labels among many rows would seldom meet the classifier; each step shows it a batch of them.
             some = labelled[torch.randperm(len(labelled), device=x.device)[: options["batch_size"]]]
             seen = binarised(x[some], options["binarize"])
-            cross_entropy = F.cross_entropy(module.classifier(seen), code_of[some])
+            cross_entropy = F.cross_entropy(classifier(seen), code_of[some])
             return weight * cross_entropy - value.mean(), {"bound": value.mean(), "cross_entropy": cross_entropy}
 
         return self._train(module, options, objective, x, progress)
@@ -125,12 +131,12 @@ class SemiSupervisedVAE(ClassifierMixin, ImageEstimator):
         logits = self._classify(X)
         return self.classes_[logits.argmax(-1).cpu().numpy()]
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Accuracy of :meth:`predict`, as for every classifier."""
         return float(ClassifierMixin.score(self, X, y, sample_weight))
 
     def reconstruct(self, X: Any, y: Any = None) -> np.ndarray:
-        """Means of ``p(x|z, y)`` at the posterior means, in the shape of ``X``; with predicted classes without ``y``."""
+        """Means of ``p(x|z, y)`` at the posterior means, in the shape of ``X``; without ``y``, of predicted classes."""
         return super().reconstruct(X, self.predict(X) if y is None else y)
 
     def sample(self, n_samples: int = 1, y: Any = None, *, seed: int = 0, mean: bool = False) -> np.ndarray:
@@ -163,8 +169,8 @@ class SemiSupervisedVAE(ClassifierMixin, ImageEstimator):
         if y is not None:
             return super().log_marginal(X, y, samples=samples, seed=seed)
         check_is_fitted(self)
-        parent = super()
-        each = [parent.log_marginal(X, label, samples=samples, seed=seed) for label in self.classes_]
+        of_class = super().log_marginal
+        each = [of_class(X, label, samples=samples, seed=seed) for label in self.classes_]
         return np.logaddexp.reduce(each) - math.log(len(each))
 
     @torch.no_grad()
@@ -172,7 +178,7 @@ class SemiSupervisedVAE(ClassifierMixin, ImageEstimator):
         x = self._as_encoded(self._checked(X))
         return self.module_.classifier(x)
 
-    def _encode(self, X: Any, y: Any = None) -> Any:
+    def _encode(self, X: Any, y: Any = None) -> Tensor:
         return super()._encode(X, self.predict(X) if y is None else y)
 
     def _condition(self, y: Any, n: int) -> Tensor | None:

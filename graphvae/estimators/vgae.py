@@ -37,8 +37,8 @@ class VGAE(GraphEstimator):
         hidden_dims: widths of the encoder's hidden layers; ``()`` is the linear model.
         objective: ``"kipf"`` (the paper's weighted loss; no bound), ``"elbo"`` (the true bound) or ``"sampled"`` (edges
             against sampled non-edges).
-        posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``, ``"point"``, or such
-            a family with settings.
+        posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``, ``"point"``, or
+            such a family with settings.
         prior: ``"normal"``, ``"features"`` (conditional on node features), ``"uniform-sphere"``, or a prior of
             :mod:`graphvae.nn`; None takes the one that fits the posterior.
         decoder: ``"inner_product"`` or a decoder of :mod:`graphvae.nn`; with ``objective="elbo"`` the plain one learns

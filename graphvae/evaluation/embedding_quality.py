@@ -1,4 +1,4 @@
-"""What an embedding is worth besides its own task: a linear probe, nearest neighbours, agreement of clusters with labels."""
+"""What an embedding is worth besides its own task: a linear probe, nearest neighbours, agreement of clusters."""
 
 from __future__ import annotations
 
@@ -79,7 +79,10 @@ def embedding_quality(vectors: Any, labels: Any, *, folds: int = 5, seed: int = 
     knn = cross_val_score(KNeighborsClassifier(neighbours), z, y, cv=split)
     clusters = KMeans(k, n_init=10, random_state=seed).fit_predict(z)
     return EmbeddingQuality(
-        *(f for s in (probe, knn) for f in (float(s.mean()), float(s.std(ddof=1) / math.sqrt(folds)))),
+        probe=float(probe.mean()),
+        probe_error=float(probe.std(ddof=1) / math.sqrt(folds)),
+        knn=float(knn.mean()),
+        knn_error=float(knn.std(ddof=1) / math.sqrt(folds)),
         nmi=float(normalized_mutual_info_score(y, clusters)),
         ari=float(adjusted_rand_score(y, clusters)),
         count=len(y),

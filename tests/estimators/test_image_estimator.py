@@ -1,4 +1,4 @@
-"""What an image estimator promises: shapes, units, the linear model whose evidence is known, repeatability, refusals."""
+"""What an image estimator promises: shapes, units, a linear model whose evidence is known, repeatability, refusals."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from graphvae.data.registry import load_images
 from graphvae.estimators import image_estimator
 from graphvae.estimators.autoencoders import AE, CVAE, VAE
 from graphvae.estimators.semi_supervised import SemiSupervisedVAE
+from graphvae.nn.dense import ImageInputs
 from graphvae.training.loop import NonFiniteError
 from graphvae.variational.observations import GaussianObservation
+from graphvae.variational.posteriors import POSTERIORS
 
 SMALL = {"latent_dim": 3, "hidden_dims": (16,), "epochs": 3, "batch_size": 64}
 
@@ -80,7 +82,8 @@ def test_bounds_grow_with_the_samples_up_to_the_evidence(linear):
 def test_elbo_is_its_closed_form_in_the_linear_model(linear):
     vae, x = linear
     (layer,) = vae.module_.decoder.body
-    q = vae._encode(x)
+    with torch.no_grad():
+        q = vae.module_(ImageInputs(torch.as_tensor(x, dtype=torch.float32)))[0]
     mean, variance = q.mean.double(), q.variance.double()
     s2 = float(vae.module_.decoder.observation.log_scale.detach().exp()) ** 2
     w = layer.weight.detach().double()
@@ -186,8 +189,10 @@ from graphvae.data.registry import load_images
 from graphvae.estimators.autoencoders import VAE
 x = load_images("digits").x[:200].numpy()
 def figures(seed):
-    m = VAE(3, hidden_dims=(16,), epochs=2, batch_size=64, likelihood="bernoulli", binarize="stochastic", seed=seed).fit(x)
-    parts = [m.transform(x), m.elbo(x), m.log_marginal(x[:9], samples=5), m.sample(3), m.impute(x[:2], x[:2] > 0.5, steps=2)]
+    options = dict(likelihood="bernoulli", binarize="stochastic", seed=seed)
+    m = VAE(3, hidden_dims=(16,), epochs=2, batch_size=64, **options).fit(x)
+    parts = [m.transform(x), m.elbo(x), m.log_marginal(x[:9], samples=5), m.sample(3)]
+    parts.append(m.impute(x[:2], x[:2] > 0.5, steps=2))
     return [np.ascontiguousarray(p).tobytes().hex() for p in parts]
 """
 
@@ -361,6 +366,31 @@ def test_a_fit_that_fails_leaves_no_model_of_other_data_behind(digits):
         vae.set_params(latent_dim=2).fit(np.full((20, 7), 1e30))
     with pytest.raises(NotFittedError):
         vae.transform(digits[0])
+
+
+@pytest.mark.parametrize("objective", ["elbo", "iwae"])
+@pytest.mark.parametrize("name", [name for name, family in POSTERIORS.items() if family.variational])
+def test_every_posterior_works_everywhere(digits, name, objective):
+    x = digits[0]
+    samples = 3 if objective == "iwae" else 1
+    few, vae = (
+        VAE(**{**SMALL, "epochs": epochs}, posterior=name, objective=objective, samples=samples).fit(x)
+        for epochs in (1, 6)
+    )
+    assert vae.score(x) > few.score(x)
+    elbo, marginal = vae.elbo(x, samples=20), vae.log_marginal(x, samples=20)
+    assert elbo.mean() < marginal.mean()
+    log_likelihood, kl = vae.elbo_terms(x)[1:]
+    assert kl.mean() > 0
+    assert log_likelihood.mean() - kl.mean() == pytest.approx(vae.score(x))
+    assert vae.transform(x).shape == (300, 3)
+    assert vae.sample(2).shape == vae.interpolate(x[0], x[1], steps=2).shape == (2, 1, 8, 8)
+    assert vae.traverse(steps=2).shape == (2, 2, 1, 8, 8)
+    if POSTERIORS[name].support == "real":
+        assert vae.impute(x[:2], x[:2] > 0.5, steps=2).shape == (2, 1, 8, 8)
+    else:
+        with pytest.raises(InputError, match="impute: it finds Gaussian posteriors"):
+            vae.impute(x[:2], x[:2] > 0.5)
 
 
 def test_history_and_time(model):

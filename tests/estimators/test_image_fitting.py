@@ -21,11 +21,12 @@ from graphvae.nn.dense import ImageInputs
 from graphvae.training.randomness import seeded
 from graphvae.variational.bound import bound
 from graphvae.variational.observations import OBSERVATIONS, GaussianObservation, ObservationFamily
+from graphvae.variational.posteriors import POSTERIORS
 
 
 def options(posterior: str = "gaussian", **changes):
     settings = {"latent_dim": 2, "hidden_dims": (8,), "epochs": 2, "batch_size": 10}
-    return check_image_params({**VAE(**settings).get_params(), **changes}, posterior)
+    return check_image_params({**VAE(**settings).get_params(deep=False), **changes}, POSTERIORS[posterior])
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,11 @@ def options(posterior: str = "gaussian", **changes):
 def test_refusals_name_the_argument_and_the_value(changes, message):
     with pytest.raises(InputError, match=message):
         options(**changes)
+
+
+def test_a_point_has_no_importance_weights():
+    with pytest.raises(InputError, match="objective='iwae': a point posterior has no density"):
+        options("point", objective="iwae", samples=3)
 
 
 @pytest.mark.parametrize("name", OBSERVATIONS)

@@ -1,4 +1,4 @@
-"""Steps of optimisation per datum: towards the exact posterior, never below where they start, blind to what is missing."""
+"""Optimisation per datum: towards the exact posterior, never below where it starts, blind to what is missing."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ def digits():
 
 @pytest.fixture(scope="module")
 def model(digits):
-    return VAE(6, hidden_dims=(64,), epochs=20, batch_size=64, learning_rate=3e-3).fit(digits[:1000])
+    return VAE(8, hidden_dims=(128,), epochs=30, batch_size=64, learning_rate=3e-3).fit(digits[:1000])
 
 
 def test_the_amortisation_gap_is_not_negative(model, digits):
     x = torch.from_numpy(digits[1000:1100]).flatten(1)
     module = model.module_
     posterior, prior = module(ImageInputs(x))
+    gradients = [p.grad.clone() for p in module.parameters()]
     better = refine(posterior, prior, module.decode, x, steps=150)
     with torch.no_grad(), seeded(1):
         before = bound(posterior, prior, module.decode, x, 200).elbo()
@@ -41,8 +42,10 @@ def test_the_amortisation_gap_is_not_negative(model, digits):
     assert (gap > -0.3).all()
     # It stays a bound.
     assert float(after.mean()) < float(weighted.mean())
-    assert abs(float(weighted.mean()) - model.log_marginal(digits[1000:1100], samples=1000).mean()) < 1
-    assert all(p.grad is None or not p.grad.any() for p in module.parameters())
+    # As a proposal it is no worse than the encoder's.
+    assert float(weighted.mean()) > model.log_marginal(digits[1000:1100], samples=200).mean()
+    # The networks are not trained, nor are gradients left in them.
+    assert all(torch.equal(p.grad, before) for p, before in zip(module.parameters(), gradients, strict=True))
 
 
 def test_it_finds_the_exact_posterior_of_a_linear_model():

@@ -196,6 +196,81 @@ def test_training_leaves_torch_as_it_was():
     assert torch.distributions.Distribution._validate_args == validation
 
 
+def test_an_epoch_is_as_many_steps_as_batches_and_its_record_their_mean():
+    ours, theirs, calls = Scalar(), Scalar(), []
+    targets = (0.0, 2.0, 5.0)
+
+    def step(epoch, batch):
+        calls.append((epoch, batch))
+        loss = (ours.w - targets[batch]).square()
+        return loss, {"fit": -loss, "target": torch.tensor(targets[batch])}
+
+    result = fit(ours, step, epochs=4, batches=3)
+    optimiser, losses = torch.optim.Adam(theirs.parameters(), lr=0.1), []
+    for _, batch in calls:
+        optimiser.zero_grad()
+        loss = (theirs.w - targets[batch]).square()
+        losses.append(float(loss.detach()))
+        loss.backward()
+        optimiser.step()
+    assert calls == [(epoch, batch) for epoch in (1, 2, 3, 4) for batch in (0, 1, 2)]
+    torch.testing.assert_close(ours.w, theirs.w, rtol=1e-6, atol=0)
+    means = np.array(losses).reshape(4, 3).mean(1)
+    assert [record["loss"] for record in result.history] == pytest.approx(means, rel=1e-5)
+    assert [record["fit"] for record in result.history] == pytest.approx(-means, rel=1e-5)
+    assert [record["target"] for record in result.history] == pytest.approx([7 / 3] * 4)
+    assert result.best_epoch == 4
+
+
+def test_every_batch_draws_anew_and_the_first_as_if_it_were_alone():
+    def drawn(**options):
+        module, numbers = Scalar(), []
+
+        def step(epoch, batch):
+            numbers.append(float(torch.rand(())))
+            return module.w.square(), {}
+
+        fit(module, step, epochs=3, **options)
+        return numbers
+
+    one, many = drawn(), drawn(batches=4)
+    assert len(set(many)) == 12
+    # So a model of one batch, a graph, is trained as it was before there were batches.
+    assert many[::4] == one
+    assert drawn(batches=4) == many
+    assert drawn(batches=4, seed=1) != many
+
+
+def test_validation_and_patience_count_epochs_not_batches():
+    module, scores = Scalar(), iter([1.0, 2.0, 1.5, 1.2, 9.0])
+    kept = []
+
+    def validate():
+        assert not module.training
+        kept.append(float(module.w.detach()))
+        return {"score": next(scores)}
+
+    def step(epoch, batch):
+        assert module.training
+        return module.w.square(), {}
+
+    result = fit(module, step, epochs=5, batches=3, validate=validate, patience=2)
+    assert (result.best_epoch, len(result.history)) == (2, 4)
+    assert float(module.w.detach()) == kept[1]
+
+
+def test_a_term_that_is_not_finite_stops_within_the_epoch():
+    module, calls = Scalar(), []
+
+    def step(epoch, batch):
+        calls.append((epoch, batch))
+        return module.w.square(), {"kl": module.w * (float("nan") if (epoch, batch) == (2, 1) else 1)}
+
+    with pytest.raises(NonFiniteError, match="epoch 2: kl is nan"):
+        fit(module, step, batches=3)
+    assert calls[-1] == (2, 1)
+
+
 def test_devices(monkeypatch):
     assert resolve_device("cpu") == resolve_device(CPU) == CPU
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

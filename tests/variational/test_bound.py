@@ -12,7 +12,7 @@ import torch
 from scipy.special import log_expit
 
 from graphvae._check import InputError
-from graphvae.variational.bound import Bound, bound
+from graphvae.variational.bound import Bound, bound, marginalise
 from graphvae.variational.distributions import Point, diagonal_normal
 from graphvae.variational.likelihoods import PairwiseBernoulli
 
@@ -215,3 +215,62 @@ def test_the_evidences_of_all_graphs_of_three_nodes_sum_to_one():
     for edges in product([False, True], repeat=3):
         total += PairwiseBernoulli(z, double(SCALE), double(BIAS)).log_prob(pairs[:, list(edges)]).exp()
     torch.testing.assert_close(total, torch.ones_like(total))
+
+
+class LabelledMixture:
+    """``p(y) = pi_y``, ``p(x|y) = N(mu_y, I)``: with exact ``log p(x, y)`` for bounds, the evidence is known."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(4)
+        self.x, self.log_prior = double(rng.normal(size=(5, 2))), double([0.5, 0.3, 0.2]).log()
+        means = rng.normal(size=(3, 2)) * 2
+        log_p = np.stack([scipy.stats.multivariate_normal(m, np.eye(2)).logpdf(self.x) for m in means])
+        self.joint = double(log_p) + self.log_prior[:, None]
+        self.evidence = torch.logsumexp(self.joint, 0)
+
+
+def test_a_label_is_summed_out_as_by_hand():
+    model = LabelledMixture()
+    logits = torch.randn(5, 3, dtype=torch.float64)
+    q = logits.softmax(-1)
+    by_hand = [
+        sum(float(q[i, y]) * (float(model.joint[y, i]) - math.log(float(q[i, y]))) for y in range(3)) for i in range(5)
+    ]
+    value = marginalise(model.joint, torch.distributions.Categorical(logits=logits))
+    np.testing.assert_allclose(value, by_hand, rtol=1e-6)
+    # The gap is the divergence of q(y|x) from p(y|x), so it is a bound, and tight for the true posterior.
+    posterior = torch.distributions.Categorical(logits=model.joint.T)
+    gap = torch.distributions.kl_divergence(torch.distributions.Categorical(logits=logits), posterior)
+    np.testing.assert_allclose(model.evidence - torch.tensor(by_hand), gap, rtol=1e-5)
+    assert bool((gap > 0).all())
+    torch.testing.assert_close(marginalise(model.joint, posterior), model.evidence)
+
+
+def test_a_certain_label_leaves_its_own_bound_and_no_nan():
+    model = LabelledMixture()
+    one_hot = torch.eye(3, dtype=torch.float64)[[0, 1, 2, 0, 1]]
+    certain = torch.distributions.Categorical(probs=one_hot, validate_args=False)
+    value = marginalise(model.joint, certain)
+    torch.testing.assert_close(value, model.joint[[0, 1, 2, 0, 1], range(5)], atol=1e-12, rtol=1e-12)
+
+
+def test_gradients_of_marginalised_labels_lead_to_the_true_posterior():
+    model = LabelledMixture()
+    logits = model.joint.T.log_softmax(-1).clone().requires_grad_()
+    marginalise(model.joint, torch.distributions.Categorical(logits=logits)).sum().backward()
+    assert float(logits.grad.abs().max()) < 1e-12
+    away = torch.zeros(5, 3, dtype=torch.float64, requires_grad=True)
+    marginalise(model.joint, torch.distributions.Categorical(logits=away)).sum().backward()
+    assert bool((away.grad.argmax(1) == model.joint.argmax(0)).all())
+
+
+@pytest.mark.parametrize("batch", [(), (4,), (2, 3)])
+def test_marginalise_keeps_the_batch(batch):
+    bounds = torch.randn(6, *batch)
+    labels = torch.distributions.Categorical(logits=torch.randn(*batch, 6))
+    value = marginalise(bounds, labels)
+    assert value.shape == batch
+    if batch:
+        first = (0,) * len(batch)
+        one = torch.distributions.Categorical(logits=labels.logits[first])
+        torch.testing.assert_close(value[first], marginalise(bounds[(slice(None), *first)], one))
