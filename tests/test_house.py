@@ -53,6 +53,13 @@ def is_type_checking(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
+# Classes that are scikit-learn estimators inherit from it; the package loads them when they are first used.
+SKLEARN_ESTIMATORS = {
+    f"estimators/{name}.py"
+    for name in ("autoencoders", "conditional", "image_estimator", "image_run", "latent_arithmetic", "semi_supervised")
+}
+
+
 def imports(tree: ast.AST) -> Iterator[str]:
     """Everything imported below ``tree``, wherever it stands; ``from a import b`` as ``a.b``."""
     for node in ast.walk(tree):
@@ -119,7 +126,8 @@ def test_what_every_room_may_import_imports_no_room_itself(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_heavy_libraries_are_imported_where_they_are_used(path):
-    assert heavy_at_load(path.read_text(encoding="utf-8")) == set()
+    inherited = {"sklearn"} if name_of(path) in SKLEARN_ESTIMATORS else set()
+    assert heavy_at_load(path.read_text(encoding="utf-8")) <= inherited
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

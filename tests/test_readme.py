@@ -35,12 +35,15 @@ def test_tables_come_from_the_committed_results(name: str, result: str) -> None:
 
 
 def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    code, images = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
     monkeypatch.chdir(tmp_path)
-    exec(code.replace('"cora"', '"digits-knn"').replace("epochs=200", "epochs=3"), {})
+    names: dict[str, object] = {}
+    exec(code.replace('"cora"', '"digits-knn"').replace("epochs=200", "epochs=3"), names)
     assert (tmp_path / "cora.parquet").is_file()
     assert "AUC" in capsys.readouterr().out
+    exec(images.replace("seed=0", "seed=0, epochs=1"), names)
+    assert "VGAE" in capsys.readouterr().out
 
 
 @pytest.mark.data

@@ -21,7 +21,6 @@ from graphvae.variational.spherical import PowerSpherical, unit_vectors
 
 __all__ = [
     "POSTERIORS",
-    "FlowPosterior",
     "FullGaussianPosterior",
     "GaussianPosterior",
     "HypersphericalPosterior",

@@ -31,7 +31,8 @@ def test_names_become_what_they_stand_for():
     options = check_params(gv.VGAE(hidden_dims=[8, 4], learning_rate=1, dropout=0).get_params())
     assert options["hidden_dims"] == (8, 4)
     assert options["objective"].name == "kipf"
-    assert isinstance(options["prior"], StandardNormalPrior)
+    assert options["prior"] is None  # the posterior's own
+    assert isinstance(check_params(gv.VGAE(prior="normal").get_params())["prior"], StandardNormalPrior)
     assert isinstance(options["decoder"], InnerProductDecoder)
     assert isinstance(options["learning_rate"], float)
 

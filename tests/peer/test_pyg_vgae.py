@@ -104,7 +104,7 @@ def test_one_step_of_adam_gives_the_same_weights(case, name, monkeypatch):
     monkeypatch.setattr(pseudo_likelihoods, "sample_negative_pairs", remember)
     objective = OBJECTIVES[name]
 
-    def step(epoch: int):
+    def step(epoch: int, batch: int):
         posterior, prior = module(inputs)
         terms = bound(posterior, prior, lambda z: objective.reconstruct(module.decode(z)), edge_index)
         drawn["noise"] = ((terms.z[0] - posterior.mean) / posterior.stddev).detach()
