@@ -32,7 +32,7 @@ def list_datasets(as_json: AsJson = False) -> None:
         data.append(
             {"name": name, "kind": known.kind, **counts, "state": status.state, "missing": list(status.missing)}
         )
-    text = table(["name", *columns, "files", "what"], rows)
+    text = table(["name", *columns, "files", "what"], rows, prose=True)
     show(text, data, as_json=as_json)
 
 

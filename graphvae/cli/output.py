@@ -24,11 +24,13 @@ def show(text: str, data: Any, *, as_json: bool) -> None:
         print(result.encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding))
 
 
-def table(columns: list[str], rows: list[list[str]]) -> str:
-    """A plain-text table, the first column left-aligned, the others right."""
+def table(columns: list[str], rows: list[list[str]], *, prose: bool = False) -> str:
+    """A plain-text table: the first column left-aligned, the others right, but for a last one of ``prose``."""
     widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
     lines = []
     for row in [columns, *rows]:
-        first, *rest = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        lines.append("  ".join([first.strip().ljust(widths[0]), *rest]).rstrip())
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        cells[0] = row[0].ljust(widths[0])
+        cells[-1] = row[-1] if prose else cells[-1]
+        lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)

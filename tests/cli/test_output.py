@@ -46,3 +46,10 @@ def test_a_table_is_aligned_to_the_left_and_then_to_the_right():
 def test_a_table_has_no_space_at_the_end_of_a_line():
     assert table(["a", "b"], [["x", ""]]).splitlines() == ["a  b", "x"]
     assert table(["a", "b"], []) == "a  b"
+
+
+def test_a_last_column_of_prose_is_left_aligned():
+    assert table(["a", "what"], [["x", "long text"], ["y", "text"]], prose=True).splitlines()[1:] == [
+        "x  long text",
+        "y  text",
+    ]
