@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from graphvae.cli import benchmark, datasets, images, quickstart, runs, train
+from graphvae.cli import benchmark, compare, datasets, images, quickstart, runs, train
 
 __all__ = ["app"]
 
@@ -33,5 +33,6 @@ app.command("evaluate")(runs.evaluate)
 app.command("embed")(runs.embed)
 app.command("sample")(images.sample)
 app.command("plot")(images.plot)
+app.command("compare")(compare.compare)
 app.command("benchmark")(benchmark.benchmark)
 app.add_typer(datasets.app, name="datasets")

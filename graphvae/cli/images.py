@@ -15,7 +15,7 @@ from graphvae.cli.output import say, show, table
 if TYPE_CHECKING:
     from graphvae.data.images import Images
 
-__all__ = ["IMAGE_MODELS", "evaluate_images", "plot", "sample", "train_images"]
+__all__ = ["IMAGE_MODELS", "evaluate_images", "held_out", "plot", "sample", "train_images"]
 
 IMAGE_MODELS = {"ae": "AE", "vae": "VAE", "cvae": "CVAE", "m2": "SemiSupervisedVAE"}
 
@@ -109,7 +109,7 @@ def plot(run: Run) -> None:
         written.append(plot_embedding(model.embed().vectors, labels, path=run / "embeddings.png"))
     else:
         written = [plot_history(model.history_, run / "history.png")]
-        held = _parts(_origin(run))[1].select(np.arange(16))
+        held = held_out(run).select(np.arange(16))
         y = None if held.y is None else held.y.numpy()
         written.append(plot_reconstructions(held.x.numpy(), model.reconstruct(held.x, y), run / "reconstructions.png"))
         if model.is_variational:
@@ -118,6 +118,11 @@ def plot(run: Run) -> None:
             if model.options_["latent_dim"] == 2 and not hasattr(model, "classes_"):
                 written.append(plot_manifold(model.traverse(steps=15), run / "manifold.png"))
     say(*(f"written {path}" for path in written))
+
+
+def held_out(run: Path) -> Images:
+    """The images that a run did not train on."""
+    return _parts(_origin(run))[1]
 
 
 def _parts(origin: dict[str, Any]) -> tuple[Images, Images]:

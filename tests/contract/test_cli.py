@@ -76,6 +76,7 @@ BAD = {
     "unknown model": (["train", "karate", "--model", "vage"], "did you mean"),
     "sample of nothing": (["sample", "nowhere", "--to", "x.npy"], "nowhere"),
     "plot of nothing": (["plot", "nowhere"], "nowhere"),
+    "comparison of nothing": (["compare", "nowhere"], "nowhere"),
     "unknown preset": (["train", "karate", "--preset", "papr"], "did you mean 'paper'"),
     "preset of another model": (["train", "karate", "--model", "gae", "--preset", "paper"], "--model vgae only"),
     "argument of another model": (["train", "karate", "--model", "gae", "--beta", "2"], "no argument 'beta'"),
