@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graphvae._check import InputError, integer, number, one_of, resolve
+from graphvae._check import InputError, integer, number, one_of
+from graphvae.estimators.parameters import component
 from graphvae.nn.autoencoder import Autoencoder
 from graphvae.nn.dense import DenseDecoder, DenseEncoder, ImageInputs
 from graphvae.nn.priors import PRIORS
@@ -17,24 +18,9 @@ from graphvae.training.loop import TrainingResult, train
 from graphvae.training.progress import progress_bar
 from graphvae.training.randomness import check_seed, seeded
 from graphvae.variational.bound import bound
-from graphvae.variational.observations import OBSERVATIONS, ObservationFamily
 from graphvae.variational.posteriors import PosteriorFamily
 
-__all__ = ["binarised", "bound_objective", "build_image_module", "check_image_params", "fit_images", "observation_of"]
-
-
-def observation_of(value: Any) -> ObservationFamily:
-    """The observation family behind ``likelihood=``: a name of the registry, or an object of it.
-
-    Raises:
-        InputError: for anything else.
-    """
-    if isinstance(value, str):
-        return resolve("likelihood", value, OBSERVATIONS)()
-    if type(value) not in OBSERVATIONS.values():
-        names = ", ".join(map(repr, OBSERVATIONS))
-        raise InputError(f"likelihood={value!r}: expected one of {names}, or such a family with settings")
-    return value
+__all__ = ["binarised", "bound_objective", "build_image_module", "check_image_params", "fit_images"]
 
 
 def check_image_params(params: Mapping[str, Any], family: PosteriorFamily) -> dict[str, Any]:
@@ -46,7 +32,7 @@ def check_image_params(params: Mapping[str, Any], family: PosteriorFamily) -> di
     hidden = params["hidden_dims"]
     if not isinstance(hidden, (tuple, list)):
         raise InputError(f"hidden_dims={hidden!r}: expected a sequence of widths, such as (256,)")
-    observation = observation_of(params["likelihood"])
+    observation = component("likelihood", params["likelihood"])
     binarize = params.get("binarize")
     if binarize is not None:
         one_of("binarize", binarize, ("threshold", "stochastic"))

@@ -15,7 +15,7 @@ from graphvae.plots.style import COLOURS, GREY, MARKERS, check_path, new_figure,
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_embedding", "project"]
+__all__ = ["draw_points", "label_groups", "mark_size", "plot_embedding", "project"]
 
 _MAX_GROUPS = 20
 _UNKNOWN, _OTHER = "unknown", "other"
@@ -49,11 +49,11 @@ def plot_embedding(
     """
     target = check_path(path)
     points, axis_names = project(vectors, method=method, seed=seed)
-    groups = _groups(labels, points.shape[0])
+    groups = label_groups(labels, points.shape[0])
     figure = new_figure(7.5 if len(groups) > 1 else 6.4, 5.4)
     axes = figure.subplots()
     tidy(axes)
-    _draw(axes, points, groups)
+    draw_points(axes, points, groups)
     axes.set_xlabel(axis_names[0])
     axes.set_ylabel(axis_names[1])
     axes.set_aspect("equal", adjustable="datalim")
@@ -61,7 +61,7 @@ def plot_embedding(
     name = "PCA" if method == "pca" else "t-SNE"
     axes.set_title(title or f"{points.shape[0]:,} nodes, {name} of {width} dimensions", loc="left")
     if len(groups) > 1:
-        scale = np.sqrt(40.0 / _mark_size(points.shape[0]))
+        scale = np.sqrt(40.0 / mark_size(points.shape[0]))
         legend = figure.legend(loc="outside right upper", frameon=False, markerscale=scale)
         for handle in filter(None, legend.legend_handles):
             handle.set_alpha(1.0)
@@ -102,7 +102,7 @@ def project(vectors: Any, *, method: str = "pca", seed: int = 0) -> tuple[np.nda
     return points, (f"PC 1 ({shares[0]:.0%} of variance)", f"PC 2 ({shares[1]:.0%} of variance)")
 
 
-def _groups(labels: Any, n: int) -> list[tuple[str, np.ndarray]]:
+def label_groups(labels: Any, n: int) -> list[tuple[str, np.ndarray]]:
     """Name and rows of each group to draw; what belongs to none, "unknown" and "other", comes last."""
     if labels is None:
         return [("nodes", np.arange(n))]
@@ -127,7 +127,7 @@ def _groups(labels: Any, n: int) -> list[tuple[str, np.ndarray]]:
     return groups
 
 
-def _draw(axes: Axes, points: np.ndarray, groups: list[tuple[str, np.ndarray]]) -> None:
+def draw_points(axes: Axes, points: np.ndarray, groups: list[tuple[str, np.ndarray]]) -> None:
     """Every group in colour and marker of its own; small groups on top of large ones, grey below all."""
     n = points.shape[0]
     for k, (name, rows) in enumerate(groups):
@@ -135,7 +135,7 @@ def _draw(axes: Axes, points: np.ndarray, groups: list[tuple[str, np.ndarray]]) 
         axes.scatter(
             points[rows, 0],
             points[rows, 1],
-            s=_mark_size(n),
+            s=mark_size(n),
             marker=MARKERS[k % len(MARKERS)],
             color=GREY if grey else COLOURS[k % len(COLOURS)],
             alpha=0.8 if n < 5000 else 0.5,
@@ -146,6 +146,6 @@ def _draw(axes: Axes, points: np.ndarray, groups: list[tuple[str, np.ndarray]]) 
         )
 
 
-def _mark_size(n: int) -> float:
+def mark_size(n: int) -> float:
     """Area of a mark in square points: smaller the more there are, but never too small to tell its shape."""
     return float(np.clip(24_000 / n, 4.0, 40.0))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphvae._check import InputError, integer, one_of
-from graphvae.plots.embedding import _draw, _groups, _mark_size, project
+from graphvae.plots.embedding import draw_points, label_groups, mark_size, project
 from graphvae.plots.style import check_path, new_figure, save_figure, tidy
 
 __all__ = ["plot_projections"]
@@ -63,7 +63,7 @@ def plot_projections(
         axes.set_axis_off()
     for axes, (name, (points, axis_names)), members in zip(grid.flat, panels.items(), groups, strict=False):
         tidy(axes)
-        _draw(axes, points, members)
+        draw_points(axes, points, members)
         axes.set_title(name, loc="left", fontsize=11)
         axes.set_xlabel(axis_names[0])
         axes.set_ylabel(axis_names[1])
@@ -73,7 +73,7 @@ def plot_projections(
         # Of the first panel: the marks of a group without members there are shown, too.
         first = figure.axes[0]
         handles, names = first.get_legend_handles_labels()
-        scale = np.sqrt(40.0 / _mark_size(len(next(iter(panels.values()))[0])))
+        scale = np.sqrt(40.0 / mark_size(len(next(iter(panels.values()))[0])))
         drawn = figure.legend(handles, names, loc="outside right upper", frameon=False, markerscale=scale)
         for handle in filter(None, drawn.legend_handles):
             handle.set_alpha(1.0)
@@ -94,14 +94,14 @@ def _joint_groups(embeddings: Mapping[str, tuple[Any, Any]]) -> list[list[tuple[
                 raise InputError(f"vectors has shape {shape}: expected (N, D)")
             counts.append(shape[0])
             if pair[1] is not None:
-                _groups(pair[1], counts[-1])
+                label_groups(pair[1], counts[-1])
                 labels.append(np.asarray(pair[1]))
     if not labels:
-        return [_groups(None, count) for count in counts]
+        return [label_groups(None, count) for count in counts]
     if len(labels) < len(counts):
         raise InputError("embeddings: some panels have labels and some have none: expected all or none")
     ends = np.cumsum([0, *counts])
-    joint = _groups(np.concatenate(labels), ends[-1])
+    joint = label_groups(np.concatenate(labels), ends[-1])
     return [[(name, rows[(rows >= a) & (rows < b)] - a) for name, rows in joint] for a, b in pairwise(ends)]
 
 

@@ -15,8 +15,8 @@ from graphvae.estimators.image_fitting import (
     build_image_module,
     check_image_params,
     fit_images,
-    observation_of,
 )
+from graphvae.estimators.parameters import component
 from graphvae.nn.dense import ImageInputs
 from graphvae.training.randomness import seeded
 from graphvae.variational.bound import bound
@@ -70,9 +70,9 @@ def test_a_point_has_no_importance_weights():
 
 @pytest.mark.parametrize("name", OBSERVATIONS)
 def test_a_likelihood_is_a_name_or_an_object(name):
-    assert type(observation_of(name)) is OBSERVATIONS[name]
+    assert type(component("likelihood", name)) is OBSERVATIONS[name]
     family = OBSERVATIONS[name]()
-    assert observation_of(family) is family
+    assert component("likelihood", family) is family
 
 
 def test_the_user_s_likelihood_is_not_trained_in_place():
