@@ -25,12 +25,14 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Training steps, full batch.")] = None,
     latent_dim: Annotated[int | None, typer.Option(help="Dimension of the latent space.")] = None,
     hidden_dims: Annotated[str | None, typer.Option(help="Widths of hidden layers: 32 or 64,32 or none.")] = None,
-    objective: Annotated[str | None, typer.Option(help="kipf, elbo or sampled.")] = None,
+    objective: Annotated[str | None, typer.Option(help="kipf, elbo or sampled; for vae: elbo, beta or iwae.")] = None,
     prior: Annotated[str | None, typer.Option(help="normal or features (vgae).")] = None,
     dropout: Annotated[float | None, typer.Option(help="Rate in the encoder.")] = None,
     beta: Annotated[float | None, typer.Option(help="Weight of the KL divergence (vgae).")] = None,
     kl_warmup: Annotated[int | None, typer.Option(help="Epochs over which that weight grows (vgae).")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Adam's.")] = None,
+    learning_rate: Annotated[
+        str | None, typer.Option(help="Adam's; 0.01,0.001 changes from the one to the other over the epochs.")
+    ] = None,
     patience: Annotated[int | None, typer.Option(help="Select on validation; stop after this many epochs.")] = None,
     posterior: Annotated[
         str | None, typer.Option(help="gaussian, full-gaussian, hyperspherical, flow or point (vgae, vae).")
@@ -38,6 +40,8 @@ def train(
     likelihood: Annotated[
         str | None, typer.Option(help="gaussian, bernoulli or continuous_bernoulli (images).")
     ] = None,
+    network: Annotated[str | None, typer.Option(help="dense or conv (images).")] = None,
+    free_bits: Annotated[float | None, typer.Option(help="Nats per latent unit free of charge (vae, cvae).")] = None,
     binarize: Annotated[str | None, typer.Option(help="threshold or stochastic, for bernoulli (images).")] = None,
     samples: Annotated[int | None, typer.Option(help="Draws of z per step (variational models).")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images in one step.")] = None,
@@ -76,10 +80,12 @@ def train(
         "dropout": dropout,
         "beta": beta,
         "kl_warmup": kl_warmup,
-        "learning_rate": learning_rate,
+        "learning_rate": None if learning_rate is None else _rates(learning_rate),
         "patience": patience,
         "posterior": posterior,
         "likelihood": likelihood,
+        "network": network,
+        "free_bits": free_bits,
         "binarize": binarize,
         "samples": samples,
         "batch_size": batch_size,
@@ -155,3 +161,11 @@ def _widths(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise InputError(f"--hidden-dims={text!r}: expected widths such as 32 or 64,32, or none") from None
+
+
+def _rates(text: str) -> float | tuple[float, ...]:
+    try:
+        rates = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--learning-rate={text!r}: expected a number, or two such as 0.01,0.001") from None
+    return rates[0] if len(rates) == 1 else rates

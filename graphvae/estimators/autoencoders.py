@@ -16,6 +16,7 @@ from graphvae.estimators.conditional import as_labels, condition_of, num_rows
 from graphvae.estimators.image_estimator import ImageEstimator
 from graphvae.estimators.image_fitting import bound_objective
 from graphvae.estimators.parameters import component
+from graphvae.nn.dense import Network
 from graphvae.variational.observations import ObservationFamily
 from graphvae.variational.posteriors import POSTERIORS, PosteriorFamily
 
@@ -31,11 +32,13 @@ class AE(ImageEstimator):
     Args:
         latent_dim: dimension of the latent space.
         hidden_dims: widths of the encoder's hidden layers; the decoder's are the same in reverse.
+        network: ``"dense"``, ``"conv"`` (images ``(N, C, H, W)``; ``hidden_dims`` follow the convolutions), such a
+            network with settings, or :class:`graphvae.nn.CustomNetwork` with modules of one's own.
         likelihood: ``"gaussian"``, ``"bernoulli"``, ``"continuous_bernoulli"``, or such a family with settings.
         binarize: of grey values for ``"bernoulli"``: ``"threshold"``, ``"stochastic"`` or None.
         epochs: passes over the data.
         batch_size: rows in one step.
-        learning_rate: Adam's.
+        learning_rate: Adam's; a pair falls (or rises) geometrically from the first epoch to the last.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         seed: everything random follows from it.
     """
@@ -44,16 +47,18 @@ class AE(ImageEstimator):
         self,
         latent_dim: int = 16,
         hidden_dims: Sequence[int] = (256,),
+        network: str | Network = "dense",
         likelihood: str | ObservationFamily = "gaussian",
         binarize: str | None = None,
         epochs: int = 200,
         batch_size: int = 128,
-        learning_rate: float = 1e-3,
+        learning_rate: float | tuple[float, float] = 1e-3,
         device: str = "auto",
         seed: int = 0,
     ) -> None:
         self.latent_dim = latent_dim
         self.hidden_dims = hidden_dims
+        self.network = network
         self.likelihood = likelihood
         self.binarize = binarize
         self.epochs = epochs
@@ -81,17 +86,21 @@ class VAE(ImageEstimator):
     Args:
         latent_dim: dimension of the latent space.
         hidden_dims: widths of the encoder's hidden layers; the decoder's are the same in reverse.
+        network: ``"dense"``, ``"conv"`` (images ``(N, C, H, W)``; ``hidden_dims`` follow the convolutions), such a
+            network with settings, or :class:`graphvae.nn.CustomNetwork` with modules of one's own.
         likelihood: ``"gaussian"``, ``"bernoulli"``, ``"continuous_bernoulli"``, or such a family with settings.
         binarize: of grey values for ``"bernoulli"``: ``"threshold"``, ``"stochastic"`` (anew at each step) or None.
         posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``, or such a family
             with settings; each brings the prior that fits it.
-        objective: ``"elbo"`` or ``"iwae"`` with ``samples`` importance samples.
+        objective: ``"elbo"``, also called ``"beta"`` (the same with weights on its terms, below), or ``"iwae"`` with
+            ``samples`` importance samples.
         beta: weight of the KL divergence.
         kl_warmup: epochs over which that weight grows linearly from 0.
+        free_bits: nats of KL divergence that each latent unit, on average over a batch, is not charged for.
         samples: draws of z per datum and step.
         epochs: passes over the data.
         batch_size: rows in one step.
-        learning_rate: Adam's.
+        learning_rate: Adam's; a pair falls (or rises) geometrically from the first epoch to the last.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         seed: everything random follows from it.
 
@@ -104,27 +113,31 @@ class VAE(ImageEstimator):
         self,
         latent_dim: int = 16,
         hidden_dims: Sequence[int] = (256,),
+        network: str | Network = "dense",
         likelihood: str | ObservationFamily = "gaussian",
         binarize: str | None = None,
         posterior: str | PosteriorFamily = "gaussian",
         objective: str = "elbo",
         beta: float = 1.0,
         kl_warmup: int = 0,
+        free_bits: float = 0.0,
         samples: int = 1,
         epochs: int = 200,
         batch_size: int = 128,
-        learning_rate: float = 1e-3,
+        learning_rate: float | tuple[float, float] = 1e-3,
         device: str = "auto",
         seed: int = 0,
     ) -> None:
         self.latent_dim = latent_dim
         self.hidden_dims = hidden_dims
+        self.network = network
         self.likelihood = likelihood
         self.binarize = binarize
         self.posterior = posterior
         self.objective = objective
         self.beta = beta
         self.kl_warmup = kl_warmup
+        self.free_bits = free_bits
         self.samples = samples
         self.epochs = epochs
         self.batch_size = batch_size
@@ -146,10 +159,12 @@ class CVAE(ImageEstimator):
     Args:
         latent_dim: see :class:`VAE`, as all the others.
         hidden_dims: see :class:`VAE`.
+        network: see :class:`VAE`.
         likelihood: see :class:`VAE`.
         binarize: see :class:`VAE`.
         beta: see :class:`VAE`.
         kl_warmup: see :class:`VAE`.
+        free_bits: see :class:`VAE`.
         samples: see :class:`VAE`.
         epochs: see :class:`VAE`.
         batch_size: see :class:`VAE`.
@@ -165,23 +180,27 @@ class CVAE(ImageEstimator):
         self,
         latent_dim: int = 8,
         hidden_dims: Sequence[int] = (256,),
+        network: str | Network = "dense",
         likelihood: str | ObservationFamily = "gaussian",
         binarize: str | None = None,
         beta: float = 1.0,
         kl_warmup: int = 0,
+        free_bits: float = 0.0,
         samples: int = 1,
         epochs: int = 200,
         batch_size: int = 128,
-        learning_rate: float = 1e-3,
+        learning_rate: float | tuple[float, float] = 1e-3,
         device: str = "auto",
         seed: int = 0,
     ) -> None:
         self.latent_dim = latent_dim
         self.hidden_dims = hidden_dims
+        self.network = network
         self.likelihood = likelihood
         self.binarize = binarize
         self.beta = beta
         self.kl_warmup = kl_warmup
+        self.free_bits = free_bits
         self.samples = samples
         self.epochs = epochs
         self.batch_size = batch_size

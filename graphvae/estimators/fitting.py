@@ -21,7 +21,7 @@ from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
 from graphvae.nn.autoencoder import Autoencoder
 from graphvae.nn.encoders import GCNEncoder
 from graphvae.nn.inputs import GraphInputs
-from graphvae.training.loop import NonFiniteError, resolve_device, train
+from graphvae.training.loop import NonFiniteError, check_learning_rate, resolve_device, train
 from graphvae.training.objectives import OBJECTIVES
 from graphvae.training.progress import progress_bar
 from graphvae.training.randomness import check_seed, seeded
@@ -136,7 +136,7 @@ def check_params(params: Mapping[str, Any]) -> dict[str, Any]:
         "kl_warmup": integer("kl_warmup", params.get("kl_warmup", 0), low=0),
         "samples": integer("samples", params.get("samples", 1), low=1),
         "epochs": integer("epochs", params["epochs"], low=1),
-        "learning_rate": number("learning_rate", params["learning_rate"], low=0, open_low=True),
+        "learning_rate": check_learning_rate(params["learning_rate"]),
         "patience": None if patience is None else integer("patience", patience, low=1),
         "seed": check_seed(params["seed"]),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from graphvae.estimators.image_fitting import (
     build_image_module,
     check_image_params,
     fit_images,
+    widest_layer,
 )
 from graphvae.estimators.latent_arithmetic import LatentArithmetic, as_array
 from graphvae.nn.autoencoder import Autoencoder
@@ -75,11 +76,12 @@ class ImageEstimator(LatentArithmetic, ClassNamePrefixFeaturesOutMixin, Transfor
             del self.module_
         x = self._rows(X, reset=True).to(device)
         options["observation"].check(x)
-        return self._new_module(options, x.shape[1], num_classes).to(device), options, x
+        shape = self.image_shape_ or (x.shape[1],)
+        return self._new_module(options, shape, num_classes).to(device), options, x
 
-    def _new_module(self, options: dict[str, Any], num_features: int, num_classes: int) -> Autoencoder:
-        """The networks, freshly initialised."""
-        return build_image_module(options, num_features, num_classes)
+    def _new_module(self, options: dict[str, Any], shape: Sequence[int], num_classes: int) -> Autoencoder:
+        """The networks for data of ``shape``, freshly initialised."""
+        return build_image_module(options, shape, num_classes)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write a run folder: config, weights and history. Nothing is pickled, and no data are stored.
@@ -178,6 +180,32 @@ class ImageEstimator(LatentArithmetic, ClassNamePrefixFeaturesOutMixin, Transfor
         blocks = [terms.iwae() for terms in self._bounds(X, y, "log_marginal", samples, seed, analytic=False)]
         return torch.cat(blocks).double().cpu().numpy()
 
+    def bits_per_dimension(
+        self, X: Any, y: Any = None, *, quantisation: float | None = None, samples: int = 1000, seed: int = 0
+    ) -> np.ndarray:
+        """:meth:`log_marginal` in bits per observed value, ``(N,)``: an upper bound on what a code for ``X`` needs.
+
+        Args:
+            X: data.
+            y: classes, for a conditional model.
+            quantisation: width of the grid that the values lie on, such as ``gv.load_images(...).quantisation``; a
+                density means nothing without it, and binary data have none.
+            samples: importance samples.
+            seed: of the draws.
+
+        Raises:
+            InputError: for a density without ``quantisation``, or binary data with it; as :meth:`log_marginal`.
+        """
+        from graphvae.evaluation.bits import bits_per_dimension
+
+        self._require_variational("bits_per_dimension")
+        binary = self.options_["observation"].binary
+        if binary != (quantisation is None):
+            kind = "binary data have probabilities; expected None" if binary else "a density needs the width of a grid"
+            raise InputError(f"quantisation={quantisation!r}: {kind}")
+        nats = self.log_marginal(X, y, samples=samples, seed=seed)
+        return bits_per_dimension(nats, self.n_features_in_, quantisation)
+
     def score(self, X: Any, y: Any = None) -> float:
         """Mean ELBO in nats per row; the same for the same data."""
         return float(self.elbo(X, y).mean())
@@ -189,7 +217,7 @@ class ImageEstimator(LatentArithmetic, ClassNamePrefixFeaturesOutMixin, Transfor
         samples, seed = integer("samples", samples, low=1), check_seed(seed)
         x = self._scored(X, what, seed)
         condition = self._condition(y, len(x))
-        width = max(x.shape[1], self.options_["latent_dim"], *self.options_["hidden_dims"])
+        width = widest_layer(self.module_, x[:1], None if condition is None else condition[:1])
         at_once = max(1, min(samples, CHUNK // width))
         rows = max(1, CHUNK // (width * at_once))
         for start in range(0, len(x), rows):

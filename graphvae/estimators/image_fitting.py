@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,15 +12,22 @@ from torch import Tensor, nn
 from graphvae._check import InputError, integer, number, one_of
 from graphvae.estimators.parameters import component
 from graphvae.nn.autoencoder import Autoencoder
-from graphvae.nn.dense import DenseDecoder, DenseEncoder, ImageInputs
+from graphvae.nn.dense import ImageDecoder, ImageEncoder, ImageInputs
 from graphvae.nn.priors import PRIORS
-from graphvae.training.loop import TrainingResult, train
+from graphvae.training.loop import TrainingResult, check_learning_rate, train
 from graphvae.training.progress import progress_bar
 from graphvae.training.randomness import check_seed, seeded
 from graphvae.variational.bound import bound
 from graphvae.variational.posteriors import PosteriorFamily
 
-__all__ = ["binarised", "bound_objective", "build_image_module", "check_image_params", "fit_images"]
+__all__ = [
+    "binarised",
+    "bound_objective",
+    "build_image_module",
+    "check_image_params",
+    "fit_images",
+    "widest_layer",
+]
 
 
 def check_image_params(params: Mapping[str, Any], family: PosteriorFamily) -> dict[str, Any]:
@@ -38,43 +45,49 @@ def check_image_params(params: Mapping[str, Any], family: PosteriorFamily) -> di
         one_of("binarize", binarize, ("threshold", "stochastic"))
         if not observation.binary:
             raise InputError(f"binarize={binarize!r}: expected with likelihood='bernoulli' only")
-    objective = one_of("objective", params.get("objective", "elbo"), ("elbo", "iwae"))
+    objective = one_of("objective", params.get("objective", "elbo"), ("elbo", "beta", "iwae"))
     samples = integer("samples", params.get("samples", 1), low=1)
     if objective == "iwae" and samples < 2:
         raise InputError(f"samples={samples}: objective='iwae' expects at least 2; with 1 it is the ELBO")
     if objective == "iwae" and not family.variational:
         raise InputError("objective='iwae': a point posterior has no density to weigh with; expected objective='elbo'")
-    beta, kl_warmup = (
-        number("beta", params.get("beta", 1.0), low=0),
-        integer("kl_warmup", params.get("kl_warmup", 0), low=0),
-    )
-    if objective == "iwae" and (beta != 1 or kl_warmup):
-        raise InputError(f"beta={beta:g}, kl_warmup={kl_warmup}: objective='iwae' has no KL term; expected 1 and 0")
+    beta = number("beta", params.get("beta", 1.0), low=0)
+    kl_warmup = integer("kl_warmup", params.get("kl_warmup", 0), low=0)
+    free_bits = number("free_bits", params.get("free_bits", 0.0), low=0)
+    if objective == "iwae" and (beta != 1 or kl_warmup or free_bits):
+        raise InputError(
+            f"beta={beta:g}, kl_warmup={kl_warmup}, free_bits={free_bits:g}: objective='iwae' has no KL term; "
+            "expected 1, 0 and 0"
+        )
     return {
         "latent_dim": integer("latent_dim", params["latent_dim"], low=1),
         "hidden_dims": tuple(integer("hidden_dims", width, low=1) for width in hidden),
+        "network": component("network", params.get("network", "dense")),
         "observation": observation,
         "binarize": binarize,
         "posterior": family,
         "objective": objective,
         "beta": beta,
         "kl_warmup": kl_warmup,
+        "free_bits": free_bits,
         "samples": samples,
         "epochs": integer("epochs", params["epochs"], low=1),
         "batch_size": integer("batch_size", params["batch_size"], low=1),
-        "learning_rate": number("learning_rate", params["learning_rate"], low=0, open_low=True),
+        "learning_rate": check_learning_rate(params["learning_rate"]),
         "seed": check_seed(params["seed"]),
     }
 
 
-def build_image_module(options: Mapping[str, Any], num_features: int, num_classes: int = 0) -> Autoencoder:
-    """A freshly initialised module; under a seed of its own."""
+def build_image_module(options: Mapping[str, Any], shape: Sequence[int], num_classes: int = 0) -> Autoencoder:
+    """A freshly initialised module for data of ``shape``, ``(D,)`` or ``(C, H, W)``; under a seed of its own."""
+    network, latent_dim, hidden = options["network"], options["latent_dim"], options["hidden_dims"]
+    family = options["posterior"]
     with seeded(options["seed"], "initialise"):
-        hidden = options["hidden_dims"]
-        encoder = DenseEncoder(num_features, options["latent_dim"], options["posterior"], hidden, num_classes)
+        body = network.encoder(shape, hidden, num_classes, family.width(latent_dim))
+        encoder = ImageEncoder(body, family.build(latent_dim))
         observation = options["observation"].build()
-        decoder = DenseDecoder(options["latent_dim"], num_features, observation, hidden[::-1], num_classes)
-        prior = PRIORS[options["posterior"].default_prior]().build(num_features=0, latent_dim=options["latent_dim"])
+        decoder = ImageDecoder(network.decoder(latent_dim, hidden, num_classes, shape), observation)
+        prior = PRIORS[family.default_prior]().build(num_features=0, latent_dim=latent_dim)
     return Autoencoder(encoder, prior, decoder)
 
 
@@ -143,6 +156,7 @@ def bound_objective(
             x,
             samples=options["samples"],
             analytic=options["posterior"].analytic_kl and not iwae,
+            free_bits=options["free_bits"],
         )
         value = terms.iwae() if iwae else terms.elbo(beta)
         figures = {"reconstruction": terms.log_likelihood.mean()}
@@ -158,3 +172,22 @@ def binarised(x: Tensor, how: str | None) -> Tensor:
     if how is None:
         return x
     return (x > 0.5).to(x.dtype) if how == "threshold" else torch.bernoulli(x)
+
+
+@torch.no_grad()
+def widest_layer(module: Any, x: Tensor, condition: Tensor | None) -> int:
+    """The most numbers that any layer of encoder or decoder puts out for one datum ``x`` ``(1, D)``."""
+    widths = [x.shape[1]]
+
+    def note(layer: nn.Module, given: Any, found: Any) -> None:
+        if isinstance(found, Tensor):
+            widths.append(found.numel())
+
+    handles = [layer.register_forward_hook(note) for layer in module.modules()]
+    try:
+        posterior, _ = module(ImageInputs(x, condition))
+        module.decode(posterior.mean, condition)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return max(widths)

@@ -31,6 +31,7 @@ from graphvae.estimators.run_folder import (
     writing,
 )
 from graphvae.estimators.semi_supervised import SemiSupervisedVAE
+from graphvae.nn.networks import CustomNetwork
 from graphvae.training.loop import resolve_device
 
 if TYPE_CHECKING:
@@ -72,18 +73,27 @@ def save_image_run(model: ImageEstimator, path: str | Path, *, overwrite: bool =
     return target
 
 
-def load_image_run(folder: Path, config: dict[str, Any], device: str) -> ImageEstimator:
+def load_image_run(folder: Path, config: dict[str, Any], device: str, network: Any) -> ImageEstimator:
     """The image model saved in ``folder``, fitted, on ``device``; see :func:`graphvae.load`."""
     for name in ("weights.safetensors", "history.jsonl"):
         if not (folder / name).is_file():
             raise InputError(f"{folder / name} is missing: expected a complete run folder")
     with reading(folder / "config.json"):
-        model: Any = resolve("estimator", config["estimator"], IMAGE_ESTIMATORS)(**from_json(config["params"]))
+        params = dict(config["params"])
+        own = isinstance(params.get("network"), dict) and params["network"].get("name") == "custom"
+        if own != isinstance(network, CustomNetwork):
+            expected = "the CustomNetwork of its modules, which a run folder does not hold" if own else "None"
+            raise InputError(f"network={network!r}: expected {expected}")
+        if own:
+            del params["network"]
+        model: Any = resolve("estimator", config["estimator"], IMAGE_ESTIMATORS)(**from_json(params))
+        if own:
+            model.set_params(network=network)
         fitted = config["fitted"]
         options = check_image_params(model.get_params(deep=False), model.posterior_family)
         classes = fitted["classes"]
-        module = model._new_module(options, int(fitted["num_features"]), len(classes or []))
         seconds, shape = float(fitted["seconds"]), fitted["image_shape"]
+        module = model._new_module(options, shape or (int(fitted["num_features"]),), len(classes or []))
     with reading(folder / "weights.safetensors") as file:
         module.load_state_dict(read_safetensors(file)[0])
     with reading(folder / "history.jsonl") as file:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from graphvae._check import InputError, resolve, suggest
 from graphvae.nn.decoders import DECODERS
+from graphvae.nn.networks import NETWORKS
 from graphvae.nn.priors import PRIORS
 from graphvae.variational.observations import OBSERVATIONS
 from graphvae.variational.posteriors import POSTERIORS
@@ -20,6 +21,7 @@ P = TypeVar("P", bound="Parameters")
 COMPONENTS: dict[str, dict[str, Any]] = {
     "decoder": dict(DECODERS),
     "likelihood": dict(OBSERVATIONS),
+    "network": dict(NETWORKS),
     "posterior": {name: type(family) for name, family in POSTERIORS.items()},
     "prior": dict(PRIORS),
 }

@@ -177,7 +177,7 @@ def _is_run(folder: Path) -> bool:
     return isinstance(config, dict) and {"format", "estimator", "params", "fitted"} <= set(config)
 
 
-def load(path: str | Path, *, device: str = "auto") -> Any:
+def load(path: str | Path, *, device: str = "auto", network: Any = None) -> Any:
     """The estimator saved in the run folder ``path``, fitted.
 
     Embeddings and link probabilities come from the folder alone. What needs the features again (``elbo``,
@@ -186,6 +186,8 @@ def load(path: str | Path, *, device: str = "auto") -> Any:
     Args:
         path: a run folder.
         device: where the model is put.
+        network: the :class:`graphvae.nn.CustomNetwork` of a model that was fitted with one: a run folder holds weights,
+            and no code.
 
     Raises:
         InputError: for a folder that is no run, of a newer format, or damaged; the message names the file.
@@ -195,7 +197,11 @@ def load(path: str | Path, *, device: str = "auto") -> Any:
     if config.get("kind") == "images":
         from graphvae.estimators.image_run import load_image_run
 
-        return load_image_run(folder, config, device)
+        return load_image_run(folder, config, device, network)
+    if network is not None:
+        raise InputError(
+            f"network={network!r}: {str(folder)!r} holds no model with modules of one's own; expected None"
+        )
     return _load_graph_run(folder, config, device)
 
 

@@ -19,12 +19,13 @@ from graphvae._check import InputError, integer, number
 from graphvae.estimators.conditional import as_labels, condition_of, num_rows
 from graphvae.estimators.image_estimator import ImageEstimator
 from graphvae.estimators.image_fitting import binarised
+from graphvae.estimators.parameters import component
 from graphvae.nn.autoencoder import Autoencoder
-from graphvae.nn.dense import ImageInputs, perceptron
+from graphvae.nn.dense import ImageInputs, Network
 from graphvae.training.randomness import check_seed, seeded
 from graphvae.variational.bound import bound, marginalise
 from graphvae.variational.observations import ObservationFamily
-from graphvae.variational.posteriors import POSTERIORS, PosteriorFamily
+from graphvae.variational.posteriors import PosteriorFamily
 
 __all__ = ["SemiSupervisedVAE"]
 
@@ -32,17 +33,21 @@ __all__ = ["SemiSupervisedVAE"]
 class SemiSupervisedVAE(ClassifierMixin, ImageEstimator):
     """M2: ``p(x|z, y) p(z) p(y)`` with ``q(z|x, y) q(y|x)``; labels that are missing are summed out exactly.
 
-    Unlabelled data are marked by the label -1.
+    Unlabelled data are marked by the label -1. Stacked on another model's latents (M1 + M2) it is a pipeline:
+    ``make_pipeline(VAE(50), SemiSupervisedVAE(likelihood=GaussianObservation(1.0)))``.
 
     Args:
         latent_dim: dimension of the latent space.
         hidden_dims: widths of the hidden layers of encoder and classifier; the decoder's are the same in reverse.
+        network: see :class:`graphvae.VAE`; the classifier is another encoder.
         likelihood: see :class:`graphvae.VAE`.
         binarize: see :class:`graphvae.VAE`.
+        posterior: see :class:`graphvae.VAE`.
+        kl_warmup: see :class:`graphvae.VAE`.
         classifier_weight: weight of the classifier's cross-entropy on the labelled data, in units of the data's bound.
         epochs: passes over the data.
         batch_size: rows in one step, and labelled rows at most beside them.
-        learning_rate: Adam's.
+        learning_rate: see :class:`graphvae.VAE`.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         seed: everything random follows from it.
 
@@ -55,19 +60,25 @@ class SemiSupervisedVAE(ClassifierMixin, ImageEstimator):
         self,
         latent_dim: int = 16,
         hidden_dims: Sequence[int] = (256,),
+        network: str | Network = "dense",
         likelihood: str | ObservationFamily = "gaussian",
         binarize: str | None = None,
+        posterior: str | PosteriorFamily = "gaussian",
+        kl_warmup: int = 0,
         classifier_weight: float = 10.0,
         epochs: int = 100,
         batch_size: int = 128,
-        learning_rate: float = 1e-3,
+        learning_rate: float | tuple[float, float] = 1e-3,
         device: str = "auto",
         seed: int = 0,
     ) -> None:
         self.latent_dim = latent_dim
         self.hidden_dims = hidden_dims
+        self.network = network
         self.likelihood = likelihood
         self.binarize = binarize
+        self.posterior = posterior
+        self.kl_warmup = kl_warmup
         self.classifier_weight = classifier_weight
         self.epochs = epochs
         self.batch_size = batch_size
@@ -77,13 +88,13 @@ class SemiSupervisedVAE(ClassifierMixin, ImageEstimator):
 
     @property
     def posterior_family(self) -> PosteriorFamily:
-        """A diagonal Gaussian."""
-        return POSTERIORS["gaussian"]
+        """What ``posterior`` stands for."""
+        return component("posterior", self.posterior)
 
-    def _new_module(self, options: dict[str, Any], num_features: int, num_classes: int) -> Autoencoder:
-        module = super()._new_module(options, num_features, num_classes)
+    def _new_module(self, options: dict[str, Any], shape: Sequence[int], num_classes: int) -> Autoencoder:
+        module = super()._new_module(options, shape, num_classes)
         with seeded(options["seed"], "initialise", "classifier"):
-            module.classifier = perceptron([num_features, *options["hidden_dims"], num_classes])
+            module.classifier = options["network"].encoder(shape, options["hidden_dims"], 0, num_classes)
         return module
 
     def fit(self, X: Any, y: Any = None, *, progress: bool = False) -> SemiSupervisedVAE:
@@ -96,6 +107,10 @@ class SemiSupervisedVAE(ClassifierMixin, ImageEstimator):
             raise InputError("y=None: a semi-supervised model expects a class for each row, -1 where it is not known")
         labels = as_labels(y, num_rows(X))
         check_classification_targets(labels)
+        if not self.is_variational:
+            raise InputError(
+                f"posterior={self.posterior!r}: expected one with a density; classes are summed out of a bound"
+            )
         weight = number("classifier_weight", self.classifier_weight, low=0)
         known = np.flatnonzero(labels != -1)
         classes, codes = np.unique(labels[known], return_inverse=True)
@@ -109,7 +124,7 @@ class SemiSupervisedVAE(ClassifierMixin, ImageEstimator):
         code_of[labelled] = torch.from_numpy(codes.astype(np.int64)).to(x.device)
 
         def objective(rows: Tensor, batch: Tensor, beta: float) -> tuple[Tensor, dict[str, Tensor]]:
-            values = self._joint_bounds(module, batch, beta)
+            values = self._joint_bounds(module, options, batch, len(classes), beta)
             logits = classifier(batch)
             missing = marginalise(values, Categorical(logits=logits, validate_args=False))
             present = values.gather(0, code_of[rows].clamp(min=0)[None]).squeeze(0)
@@ -185,11 +200,10 @@ class SemiSupervisedVAE(ClassifierMixin, ImageEstimator):
         return condition_of(self, y, n)
 
     @staticmethod
-    def _joint_bounds(module: Any, x: Tensor, beta: float) -> Tensor:
-        """``(K, B)`` bounds on ``log p(x, y)`` for every class."""
-        k, b = module.classifier[-1].out_features, len(x)
-        condition = torch.eye(k, device=x.device).repeat_interleave(b, 0)
-        tiled = x.repeat(k, 1)
-        posterior, prior = module(ImageInputs(tiled, condition))
-        terms = bound(posterior, prior, lambda z: module.decode(z, condition), tiled)
-        return terms.elbo(beta).view(k, b) - math.log(k)
+    def _joint_bounds(module: Any, options: dict[str, Any], x: Tensor, num_classes: int, beta: float) -> Tensor:
+        """``(K, B)`` bounds on ``log p(x, y)`` for every class; a class stands in front of the batch of all data."""
+        condition = torch.eye(num_classes, device=x.device)[:, None]
+        posterior, prior = module(ImageInputs(x, condition))
+        analytic = options["posterior"].analytic_kl
+        terms = bound(posterior, prior, lambda z: module.decode(z, condition), x, analytic=analytic)
+        return terms.elbo(beta) - math.log(num_classes)

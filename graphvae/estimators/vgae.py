@@ -48,7 +48,7 @@ class VGAE(GraphEstimator):
         kl_warmup: epochs over which that weight grows linearly from 0.
         samples: draws of Z per step.
         epochs: training steps, full batch.
-        learning_rate: Adam's.
+        learning_rate: Adam's; a pair falls (or rises) geometrically from the first epoch to the last.
         patience: keep the best epoch on validation, stop after this many without a better one; None keeps the last.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         seed: everything random follows from it.
@@ -77,7 +77,7 @@ class VGAE(GraphEstimator):
         kl_warmup: int = 0,
         samples: int = 1,
         epochs: int = 200,
-        learning_rate: float = 0.01,
+        learning_rate: float | tuple[float, float] = 0.01,
         patience: int | None = None,
         device: str = "auto",
         seed: int = 0,
@@ -125,7 +125,7 @@ class GAE(GraphEstimator):
         decoder: see :class:`VGAE`.
         dropout: rate in the encoder.
         epochs: training steps, full batch.
-        learning_rate: Adam's.
+        learning_rate: Adam's; a pair falls (or rises) geometrically from the first epoch to the last.
         patience: see :class:`VGAE`.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         seed: everything random follows from it.
@@ -142,7 +142,7 @@ class GAE(GraphEstimator):
         decoder: str | InnerProductDecoder = "inner_product",
         dropout: float = 0.0,
         epochs: int = 200,
-        learning_rate: float = 0.01,
+        learning_rate: float | tuple[float, float] = 0.01,
         patience: int | None = None,
         device: str = "auto",
         seed: int = 0,

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graphvae._check import InputError
+from graphvae._check import InputError, number
 from graphvae.training.randomness import seeded
 
-__all__ = ["NonFiniteError", "TrainingResult", "resolve_device", "train"]
+__all__ = ["NonFiniteError", "TrainingResult", "check_learning_rate", "resolve_device", "train"]
 
 Step = Callable[[int, int], tuple[Tensor, Mapping[str, Tensor]]]
 
@@ -56,12 +56,25 @@ def resolve_device(device: Any) -> torch.device:
     return resolved
 
 
+def check_learning_rate(value: Any) -> tuple[float, float]:
+    """A learning rate, or a pair of them, as the rates of the first and the last epoch.
+
+    Raises:
+        InputError: for anything but one or two positive numbers.
+    """
+    pair = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(pair) != 2:
+        raise InputError(f"learning_rate={value!r}: expected one number, or two: of the first epoch and of the last")
+    first, last = (number("learning_rate", each, low=0, open_low=True) for each in pair)
+    return first, last
+
+
 def train(
     module: nn.Module,
     step: Step,
     *,
     epochs: int,
-    learning_rate: float,
+    learning_rate: float | tuple[float, float],
     seed: int,
     device: torch.device,
     batches: int = 1,
@@ -76,7 +89,7 @@ def train(
         step: maps the epoch (from 1) and the number of the batch (from 0) to the loss ``()`` and its terms ``()`` in
             nats; called under a seed of its own.
         epochs: number of passes at most.
-        learning_rate: Adam's.
+        learning_rate: Adam's; of a pair the first is that of the first epoch, and it changes geometrically to the last.
         seed: everything drawn in a step follows from it, the epoch and the batch.
         device: where ``module`` lives.
         batches: steps in one epoch; a graph is one datum, so it has one. Records are means over them.
@@ -91,11 +104,14 @@ def train(
     """
     if patience is not None and validate is None:
         raise InputError(f"patience={patience}: expected validate as well; without it nothing can be selected")
-    optimiser = torch.optim.Adam(module.parameters(), lr=learning_rate, fused=True)
+    first, last = check_learning_rate(learning_rate)
+    optimiser = torch.optim.Adam(module.parameters(), lr=first, fused=True)
     history: list[dict[str, float]] = []
     best_score, best_epoch, best_state = -math.inf, 0, None
     for epoch in range(1, epochs + 1):
         module.train()
+        for group in optimiser.param_groups:
+            group["lr"] = first * (last / first) ** ((epoch - 1) / max(epochs - 1, 1))
         sums: dict[str, float] = {}
         for batch in range(batches):
             with seeded(seed, "step", epoch, *([batch] if batch else []), device=device):

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical, Distribution, kl_divergence
+from torch.distributions import Categorical, Distribution, Independent, kl_divergence
 
 from graphvae._check import InputError, integer
 
@@ -25,16 +25,21 @@ class Bound:
         kl: ``(S, *batch)``; the analytic ``KL(q(z|x) || p(z))`` in every row, or ``log q(z|x) - log p(z)`` per sample.
         z: ``(S, *batch, *event)`` the samples.
         analytic: whether ``kl`` is the closed form, of which no importance weights can be made.
+        shortfall: ``()`` nats per datum by which units fall short of their free bits; see :func:`bound`.
     """
 
     log_likelihood: Tensor
     kl: Tensor
     z: Tensor
     analytic: bool = False
+    shortfall: Tensor | float = 0.0
 
     def elbo(self, beta: float = 1.0) -> Tensor:
-        """``(*batch)`` evidence lower bound, ``E_q[log p(x|z)] - beta KL``, averaged over the samples."""
-        return (self.log_likelihood - beta * self.kl).mean(0)
+        """``(*batch)`` evidence lower bound, ``E_q[log p(x|z)] - beta KL``, averaged over the samples.
+
+        With free bits it is lower still by ``beta`` times the shortfall.
+        """
+        return (self.log_likelihood - beta * self.kl).mean(0) - beta * self.shortfall
 
     def iwae(self) -> Tensor:
         """``(*batch)`` importance-weighted bound ``log 1/S sum_s p(x, z_s) / q(z_s | x)``.
@@ -70,6 +75,7 @@ def bound(
     samples: int = 1,
     *,
     analytic: bool = True,
+    free_bits: float = 0.0,
 ) -> Bound:
     """The terms of the evidence lower bound of ``target`` under a model.
 
@@ -83,13 +89,17 @@ def bound(
         target: what the likelihood scores.
         samples: S, the number of reparameterised samples.
         analytic: take the KL divergence in closed form rather than at the samples.
+        free_bits: nats that every unit of z may spend freely: one whose divergence, averaged over all latent vectors of
+            the batch, is less counts as if it were so many, and feels no pull to the prior. Units of a posterior that
+            does not factorise share one allowance.
 
     Raises:
         InputError: if ``samples`` is not a positive integer.
         NotImplementedError: by torch, if ``analytic`` and no closed form is registered for the two families.
 
     Reference:
-        Kingma and Welling, Auto-Encoding Variational Bayes (2014), equations 3 and 7.
+        Kingma and Welling, Auto-Encoding Variational Bayes (2014), equations 3 and 7; for free bits Kingma et al.,
+        Improved Variational Inference with Inverse Autoregressive Flow (2016), equation 15.
     """
     samples = integer("samples", samples, low=1)
     z = posterior.rsample(torch.Size((samples,)))
@@ -97,7 +107,19 @@ def bound(
         kl = kl_divergence(posterior, prior).expand(samples, *posterior.batch_shape)
     else:
         kl = posterior.log_prob(z) - prior.log_prob(z)
-    return Bound(likelihood(z).log_prob(target), kl, z, analytic)
+    shortfall = _shortfall(posterior, prior, kl, free_bits) if free_bits else 0.0
+    return Bound(likelihood(z).log_prob(target), kl, z, analytic, shortfall)
+
+
+def _shortfall(posterior: Distribution, prior: Distribution, kl: Tensor, free_bits: float) -> Tensor:
+    """``()`` nats per datum: what the units' mean divergences lack of ``free_bits``, times the vectors in a datum."""
+    *vectors, units = posterior.event_shape
+    if isinstance(posterior, Independent) and isinstance(prior, Independent) and not posterior.base_dist.event_shape:
+        each = kl_divergence(posterior.base_dist, prior.base_dist).flatten(0, -2).mean(0)
+        lacking = (free_bits - each).relu().sum()
+    else:
+        lacking = (free_bits * units - kl.mean() / math.prod(vectors)).relu()
+    return lacking * math.prod(vectors)
 
 
 def marginalise(bounds: Tensor, labels: Categorical) -> Tensor:

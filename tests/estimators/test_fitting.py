@@ -34,7 +34,8 @@ def test_names_become_what_they_stand_for():
     assert options["prior"] is None  # the posterior's own
     assert isinstance(check_params(gv.VGAE(prior="normal").get_params())["prior"], StandardNormalPrior)
     assert isinstance(options["decoder"], InnerProductDecoder)
-    assert isinstance(options["learning_rate"], float)
+    assert options["learning_rate"] == (1.0, 1.0)
+    assert isinstance(options["learning_rate"][0], float)
 
 
 def test_a_point_posterior_lacks_the_arguments_of_a_distribution():

@@ -15,8 +15,10 @@ from graphvae.estimators.image_fitting import (
     build_image_module,
     check_image_params,
     fit_images,
+    widest_layer,
 )
 from graphvae.estimators.parameters import component
+from graphvae.nn.convolutional import ConvNetwork
 from graphvae.nn.dense import ImageInputs
 from graphvae.training.randomness import seeded
 from graphvae.variational.bound import bound
@@ -45,8 +47,15 @@ def options(posterior: str = "gaussian", **changes):
         ({"binarize": "thresh", "likelihood": "bernoulli"}, "binarize='thresh'"),
         ({"objective": "vae"}, "objective='vae'"),
         ({"objective": "iwae"}, "samples=1: objective='iwae' expects at least 2"),
-        ({"objective": "iwae", "samples": 5, "beta": 0.5}, "beta=0.5, kl_warmup=0: objective='iwae'"),
-        ({"objective": "iwae", "samples": 5, "kl_warmup": 3}, "beta=1, kl_warmup=3: objective='iwae'"),
+        ({"objective": "iwae", "samples": 5, "beta": 0.5}, "beta=0.5, kl_warmup=0, free_bits=0: objective='iwae'"),
+        ({"objective": "iwae", "samples": 5, "kl_warmup": 3}, "beta=1, kl_warmup=3, free_bits=0: objective='iwae'"),
+        ({"objective": "iwae", "samples": 5, "free_bits": 1}, "kl_warmup=0, free_bits=1: objective='iwae'"),
+        ({"free_bits": -0.1}, "free_bits=-0.1"),
+        ({"network": "cnn"}, "network='cnn'"),
+        ({"network": "custom"}, "expected a torch.nn.Module"),
+        ({"network": torch.nn.Linear(1, 1)}, "network=Linear"),
+        ({"learning_rate": (0.1,)}, "expected one number, or two"),
+        ({"learning_rate": (0.1, 0)}, "learning_rate=0"),
         ({"beta": -1.0}, "beta=-1.0"),
         ({"beta": math.nan}, "beta=nan"),
         ({"kl_warmup": -1}, "kl_warmup=-1"),
@@ -101,7 +110,7 @@ def test_a_module_follows_from_the_seed_alone():
     for caller, seed in [(1, 0), (2, 0), (2, 1)]:
         with seeded(caller):
             before = torch.get_rng_state()
-            module = build_image_module(options(seed=seed), 6)
+            module = build_image_module(options(seed=seed), (6,))
             assert torch.equal(torch.get_rng_state(), before)
         weights.append(torch.cat([p.flatten() for p in module.parameters()]))
     assert torch.equal(weights[0], weights[1])
@@ -112,7 +121,7 @@ def batches_of(n: int, **changes):
     """The row numbers, data and betas that training asks for, in order."""
     chosen, seen = options(**changes), []
     x = torch.linspace(0, 1, n * 3).view(n, 3)
-    module = build_image_module(chosen, 3)
+    module = build_image_module(chosen, (3,))
     loss = lambda: sum(p.sum() for p in module.parameters()) * 0
 
     def objective(rows, batch, beta):
@@ -166,7 +175,7 @@ def test_stochastic_binarisation_is_drawn_anew_in_every_epoch_and_batch():
 @pytest.mark.parametrize("condition", [None, torch.eye(4)[:, :2]])
 def test_the_loss_is_minus_the_bound(objective, condition):
     chosen = options(objective=objective, samples=3)
-    module = build_image_module(chosen, 5, 0 if condition is None else 2)
+    module = build_image_module(chosen, (5,), 0 if condition is None else 2)
     with seeded(0):
         x, rows = torch.rand(3, 5), torch.tensor([2, 0, 3])
     given = None if condition is None else condition[rows]
@@ -182,8 +191,32 @@ def test_the_loss_is_minus_the_bound(objective, condition):
     torch.testing.assert_close(terms["kl"], by_hand.kl.mean())
 
 
+def test_free_bits_and_the_name_beta_reach_the_objective():
+    chosen = options(objective="beta", beta=0.5, free_bits=3.0)
+    module = build_image_module(chosen, (5,))
+    x = torch.linspace(0, 1, 10).view(2, 5)
+    with seeded(1):
+        loss, terms = bound_objective(module, chosen, None)(torch.arange(2), x, 0.5)
+    # Untrained, no unit comes near 3 nats: each is charged its allowance, whatever it spends.
+    torch.testing.assert_close(loss, -(terms["reconstruction"] - 0.5 * 2 * 3.0))
+    assert float(terms["kl"].detach()) < 3.0
+
+
+def test_the_widest_layer_is_found_wherever_it_is():
+    wide = build_image_module(options(hidden_dims=(4, 99, 7)), (5,))
+    assert widest_layer(wide, torch.zeros(1, 5), None) == 99
+    assert not any(layer._forward_hooks for layer in wide.modules())
+    image = build_image_module(options(network=ConvNetwork((3,))), (1, 8, 8), 2)
+    assert widest_layer(image, torch.zeros(1, 64), torch.eye(2)[:1]) == 64
+    assert (
+        widest_layer(build_image_module(options(network=ConvNetwork((9,))), (1, 8, 8)), torch.zeros(1, 64), None) == 144
+    )
+
+
 def test_a_point_posterior_has_no_divergence_to_report():
     chosen = options("point")
-    loss, terms = bound_objective(build_image_module(chosen, 5), chosen, None)(torch.arange(2), torch.rand(2, 5), 1.0)
+    loss, terms = bound_objective(build_image_module(chosen, (5,)), chosen, None)(
+        torch.arange(2), torch.rand(2, 5), 1.0
+    )
     assert set(terms) == {"reconstruction"}
     torch.testing.assert_close(loss, -terms["reconstruction"])

@@ -7,10 +7,12 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 
 import graphvae as gv
 from graphvae import InputError
 from graphvae.estimators.image_run import IMAGE_ESTIMATORS
+from graphvae.training.randomness import seeded
 from graphvae.variational.observations import GaussianObservation
 from graphvae.variational.posteriors import FlowPosterior
 
@@ -45,6 +47,30 @@ def test_components_keep_their_settings_and_weights(tmp_path):
     assert loaded.likelihood.settings() == {"scale": None}
     assert loaded.posterior.settings() == model.posterior.settings()
     np.testing.assert_array_equal(loaded.log_marginal(X, samples=4), model.log_marginal(X, samples=4))
+
+
+def test_networks_keep_their_settings(tmp_path):
+    images = X.reshape(40, 1, 2, 3)
+    model = gv.VAE(**SMALL, network=gv.nn.ConvNetwork((3, 4), "tanh"), learning_rate=(1e-2, 1e-3)).fit(images)
+    loaded = gv.load(model.save(tmp_path / "run"))
+    assert (loaded.network, loaded.learning_rate) == (gv.nn.ConvNetwork((3, 4), "tanh"), (1e-2, 1e-3))
+    np.testing.assert_array_equal(loaded.reconstruct(images), model.reconstruct(images))
+
+
+def test_modules_of_one_s_own_are_asked_for_again(tmp_path):
+    def own(seed: int) -> gv.nn.CustomNetwork:
+        with seeded(seed):
+            return gv.nn.CustomNetwork(torch.nn.Linear(6, 5), torch.nn.Linear(2, 6))
+
+    model = gv.VAE(**SMALL, network=own(0)).fit(X)
+    folder = model.save(tmp_path / "run")
+    with pytest.raises(InputError, match=r"config.json: network=None: expected the CustomNetwork of its modules"):
+        gv.load(folder)
+    # Other starting weights, because those of the run are put in their place.
+    loaded = gv.load(folder, network=own(1))
+    np.testing.assert_array_equal(loaded.reconstruct(X), model.reconstruct(X))
+    with pytest.raises(InputError, match="expected None"):
+        gv.load(fitted("VAE").save(tmp_path / "plain"), network=own(0))
 
 
 def test_shapes_of_images_and_names_of_classes_come_back(tmp_path):

@@ -9,9 +9,11 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
+from sklearn.pipeline import make_pipeline
 
 from graphvae._check import InputError
 from graphvae.data.registry import load_images
+from graphvae.estimators.autoencoders import VAE
 from graphvae.estimators.semi_supervised import SemiSupervisedVAE
 from graphvae.nn.dense import ImageInputs
 from graphvae.training.randomness import seeded
@@ -61,7 +63,7 @@ def test_labels_that_are_missing_are_summed_out_exactly(model, digits):
     """A step's bound, class by class, against the definition."""
     x, module = torch.from_numpy(digits[0][:6]), model.module_
     with torch.no_grad(), seeded(0):
-        together = SemiSupervisedVAE._joint_bounds(module, x, 1.0)
+        together = SemiSupervisedVAE._joint_bounds(module, model.options_, x, 10, 1.0)
     assert together.shape == (10, 6)
     # The same noise, drawn for all classes at once, in the order of the classes.
     with torch.no_grad(), seeded(0):
@@ -74,6 +76,27 @@ def test_labels_that_are_missing_are_summed_out_exactly(model, digits):
             z = q.mean + q.stddev * noise[k]
             expected = module.decode(z, condition).log_prob(x) - terms.kl[0] - math.log(10)
         torch.testing.assert_close(together[k], expected, rtol=1e-4, atol=1e-3)
+
+
+def test_stacked_on_the_latents_of_another_model_it_is_a_pipeline(digits):
+    x, y = digits[0], np.where(np.arange(len(digits[1])) < 100, digits[1], -1)
+    stack = make_pipeline(VAE(8, epochs=10), SemiSupervisedVAE(4, likelihood=GaussianObservation(1.0), epochs=20))
+    assert stack.fit(x, y).score(x, digits[1]) > 0.6
+    assert stack.predict_proba(x[:3]).shape == (3, 10)
+
+
+@pytest.mark.parametrize("posterior", ["full-gaussian", "hyperspherical", "flow"])
+def test_every_posterior_with_a_density(digits, posterior):
+    y = np.where(np.arange(len(digits[1])) < 100, digits[1], -1)
+    small = SemiSupervisedVAE(4, hidden_dims=(16,), posterior=posterior, kl_warmup=2, epochs=3).fit(digits[0], y)
+    assert np.isfinite(small.elbo(digits[0][:5])).all()
+    # log p(x) is at least its bound, but for the noise of the draws.
+    assert (small.log_marginal(digits[0][:5], samples=200) > small.elbo(digits[0][:5], samples=64) - 1).all()
+
+
+def test_a_point_posterior_is_refused(digits):
+    with pytest.raises(InputError, match="posterior='point': expected one with a density"):
+        SemiSupervisedVAE(posterior="point").fit(*digits)
 
 
 def test_the_bound_without_labels(model, digits):

@@ -1,14 +1,12 @@
-"""Dense encoders and decoders: shapes, conditions, and the linear model without hidden layers."""
+"""Dense networks, and the encoder and decoder of images: shapes, conditions, and the linear model."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from graphvae.nn.autoencoder import Autoencoder
-from graphvae.nn.dense import DenseDecoder, DenseEncoder, ImageInputs, perceptron
-from graphvae.nn.priors import PRIORS
-from graphvae.variational.bound import bound
+from graphvae._check import InputError
+from graphvae.nn.dense import ACTIVATIONS, DenseNetwork, ImageDecoder, ImageEncoder, ImageInputs, broadcast, perceptron
 from graphvae.variational.observations import GaussianObservation
 from graphvae.variational.posteriors import POSTERIORS
 
@@ -20,6 +18,15 @@ def _fixed_seed():
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(3)
         yield
+
+
+def encoder(name="gaussian", hidden=(8,), classes=0):
+    family = POSTERIORS[name].build(LATENT)
+    return ImageEncoder(DenseNetwork().encoder((D,), hidden, classes, family.width(LATENT)), family)
+
+
+def decoder(hidden=(8,), classes=0):
+    return ImageDecoder(DenseNetwork().decoder(LATENT, hidden, classes, (D,)), GaussianObservation(0.5))
 
 
 def test_inputs_are_as_many_data_as_rows():
@@ -37,46 +44,47 @@ def test_perceptron_is_linear_layers_with_relu_between(hidden):
     torch.testing.assert_close(net(x), h)
 
 
-@pytest.mark.parametrize("name", POSTERIORS)
-@pytest.mark.parametrize("classes", [0, K])
-def test_every_posterior_on_an_image_is_a_bound_whose_gradient_reaches_every_weight(name, classes):
-    family = POSTERIORS[name]
-    module = Autoencoder(
-        DenseEncoder(D, LATENT, family, (8,), classes),
-        PRIORS[family.default_prior]().build(num_features=0, latent_dim=LATENT),
-        DenseDecoder(LATENT, D, GaussianObservation(None), (8,), classes),
-    )
-    x = torch.rand(5, D)
-    condition = torch.eye(K)[torch.tensor([0, 1, 2, 3, 0])] if classes else None
-    posterior, prior = module(ImageInputs(x, condition))
-    assert (posterior.batch_shape, posterior.event_shape) == ((5,), (LATENT,))
-    terms = bound(posterior, prior, lambda z: module.decode(z, condition), x, 7, analytic=family.analytic_kl)
-    assert terms.log_likelihood.shape == terms.kl.shape == (7, 5)
-    (-terms.elbo().mean()).backward()
-    for parameter_name, parameter in module.named_parameters():
-        assert parameter.grad is not None, parameter_name
-        assert bool(torch.isfinite(parameter.grad).all()), parameter_name
-        assert bool((parameter.grad != 0).any()), parameter_name
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation(name):
+    net = DenseNetwork(name).encoder((D,), (5,), 0, 2)
+    x = torch.randn(4, D)
+    expected = net[2](getattr(torch.nn.functional, name)(net[0](x)))
+    torch.testing.assert_close(net(x), expected)
+
+
+def test_unknown_activation_is_refused():
+    with pytest.raises(InputError, match=r"activation='rellu': expected one of .* \(did you mean 'relu'"):
+        DenseNetwork("rellu")
+
+
+def test_a_condition_is_more_columns_and_is_broadcast():
+    net = perceptron([D + K, 5, 2])
+    x, condition = torch.randn(7, D), torch.eye(K)[:, None]
+    found = net(x, condition)
+    assert found.shape == (K, 7, 2)
+    wide = torch.cat([x.expand(K, 7, D), condition.expand(K, 7, K)], -1)
+    torch.testing.assert_close(found, net(wide))
+    a, b = broadcast(x, condition)
+    torch.testing.assert_close(torch.cat([a, b], -1), wide)
 
 
 def test_without_hidden_layers_the_model_is_linear():
-    decoder = DenseDecoder(LATENT, D, GaussianObservation(0.5), ())
-    (layer,) = decoder.body
+    p = decoder(())
+    (layer,) = p.body
     z = torch.randn(9, 2, LATENT)
-    torch.testing.assert_close(decoder(z).mean, z @ layer.weight.T + layer.bias)
-    (layer,) = DenseEncoder(D, LATENT, POSTERIORS["point"], ()).body
+    torch.testing.assert_close(p(z).mean, z @ layer.weight.T + layer.bias)
+    (layer,) = encoder("point", ()).body
     assert layer.weight.shape == (LATENT, D)
 
 
 def test_a_condition_is_read_by_both_networks_row_by_row():
-    encoder = DenseEncoder(D, LATENT, POSTERIORS["gaussian"], (8,), K)
-    decoder = DenseDecoder(LATENT, D, GaussianObservation(), (8,), K)
+    encode, decode = encoder(classes=K), decoder(classes=K)
     x, z = torch.randn(1, D).expand(K, D), torch.randn(6, 1, LATENT).expand(6, K, LATENT)
-    q, p = encoder(ImageInputs(x, torch.eye(K))), decoder(z, torch.eye(K))
+    q, p = encode(ImageInputs(x, torch.eye(K))), decode(z, torch.eye(K))
     for k in range(K):
         one = torch.eye(K)[[k]]
-        torch.testing.assert_close(encoder(ImageInputs(x[:1], one)).mean[0], q.mean[k])
-        torch.testing.assert_close(decoder(z[:, :1], one).mean[:, 0], p.mean[:, k])
+        torch.testing.assert_close(encode(ImageInputs(x[:1], one)).mean[0], q.mean[k])
+        torch.testing.assert_close(decode(z[:, :1], one).mean[:, 0], p.mean[:, k])
     assert len({tuple(row.tolist()) for row in q.mean.detach()}) == K
     assert p.batch_shape == (6, K)
     assert len({tuple(row.tolist()) for row in p.mean[0].detach()}) == K

@@ -14,7 +14,7 @@ from torch import nn
 
 import graphvae
 from graphvae._check import InputError
-from graphvae.training.loop import NonFiniteError, resolve_device, train
+from graphvae.training.loop import NonFiniteError, check_learning_rate, resolve_device, train
 from graphvae.training.randomness import seeded
 
 CPU = torch.device("cpu")
@@ -290,3 +290,28 @@ def test_devices(monkeypatch):
 def test_unknown_devices_are_refused(device):
     with pytest.raises(InputError, match=r"device=.*: expected 'auto', 'cpu' or 'cuda'"):
         resolve_device(device)
+
+
+def test_the_learning_rate_changes_geometrically_from_the_first_epoch_to_the_last():
+    # Of a constant gradient, every step of Adam's is the learning rate.
+    module, rates, before = Scalar(0.0), [], [0.0]
+
+    def step(epoch, batch):
+        rates.append(before[-1] - float(module.w.detach()))
+        before.append(float(module.w.detach()))
+        return module.w, {}
+
+    fit(module, step, epochs=3, learning_rate=(1e-1, 1e-3))
+    rates.append(before[-1] - float(module.w.detach()))
+    np.testing.assert_allclose(rates[1:], [1e-1, 1e-2, 1e-3], rtol=1e-4)
+
+
+@pytest.mark.parametrize("value", [(0.1,), (0.1, 0.2, 0.3), 0, (0.1, -1), "fast", (0.1, None)])
+def test_bad_learning_rates_are_refused(value):
+    with pytest.raises(InputError, match="learning_rate="):
+        check_learning_rate(value)
+
+
+def test_one_learning_rate_is_the_first_and_the_last():
+    assert check_learning_rate(0.1) == (0.1, 0.1)
+    assert check_learning_rate([0.1, 0.2]) == (0.1, 0.2)

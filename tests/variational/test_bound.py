@@ -13,7 +13,7 @@ from scipy.special import log_expit
 
 from graphvae._check import InputError
 from graphvae.variational.bound import Bound, bound, marginalise
-from graphvae.variational.distributions import Point, diagonal_normal
+from graphvae.variational.distributions import FullNormal, Point, diagonal_normal
 from graphvae.variational.likelihoods import PairwiseBernoulli
 
 
@@ -274,3 +274,49 @@ def test_marginalise_keeps_the_batch(batch):
         first = (0,) * len(batch)
         one = torch.distributions.Categorical(logits=labels.logits[first])
         torch.testing.assert_close(value[first], marginalise(bounds[(slice(None), *first)], one))
+
+
+def free(posterior, prior, free_bits: float, **options):
+    """Terms of a bound whose likelihood is zero, so that the divergence is all there is."""
+    return bound(posterior, prior, lambda z: Zero(z), None, free_bits=free_bits, **options)
+
+
+class Zero:
+    def __init__(self, z: torch.Tensor) -> None:
+        self.batch = z.shape[:-1]
+
+    def log_prob(self, target) -> torch.Tensor:
+        return torch.zeros(self.batch, dtype=torch.float64)
+
+
+def test_free_bits_charge_every_unit_at_least_its_allowance():
+    mean = double([[0.1, 2.0, 0.0], [0.3, 1.0, 0.0]]).requires_grad_()
+    q, p = diagonal_normal(mean, torch.ones_like(mean), 1), normal(np.zeros((2, 3)), 1.0)
+    each = mean.square().mean(0) / 2
+    terms = free(q, p, 0.4)
+    torch.testing.assert_close(terms.kl[0], mean.square().sum(-1) / 2)
+    loss = -terms.elbo(0.5).mean()
+    torch.testing.assert_close(loss, 0.5 * each.clamp(min=0.4).sum())
+    (gradient,) = torch.autograd.grad(loss, mean)
+    # Only the unit above its allowance is drawn to the prior.
+    expected = torch.zeros_like(mean)
+    expected[:, 1] = 0.5 * mean[:, 1] / 2
+    torch.testing.assert_close(gradient, expected.detach())
+
+
+def test_free_bits_of_a_graph_are_for_each_unit_averaged_over_nodes():
+    mean = double([[0.1, 2.0], [0.3, 1.0], [0.2, 0.0]])
+    q, p = normal(mean, 1.0, 2), normal(np.zeros((3, 2)), 1.0, 2)
+    terms = bound(q, p, lambda z: normal(z.sum((-1, -2)), 1.0, 0), double(0), free_bits=0.4)
+    charged = 3 * (mean.square().mean(0) / 2).clamp(min=0.4).sum()
+    torch.testing.assert_close(terms.kl[0] + terms.shortfall, charged)
+
+
+def test_free_bits_of_a_posterior_that_does_not_factorise_are_one_allowance():
+    mean = double([[0.1, 0.5], [0.3, 0.2]])
+    q = FullNormal(mean, torch.eye(2, dtype=torch.float64).expand(2, 2, 2), 1)
+    p = normal(np.zeros((2, 2)), 1.0)
+    total = mean.square().sum(-1).mean() / 2
+    torch.testing.assert_close(-free(q, p, 0.4).elbo().mean(), double(0.8))
+    torch.testing.assert_close(-free(q, p, 0.01).elbo().mean(), total)
+    torch.testing.assert_close(free(q, p, 0.0).shortfall, 0.0)
