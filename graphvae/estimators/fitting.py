@@ -12,17 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphvae._check import InputError, integer, number, resolve
+from graphvae._check import InputError, integer, number
 from graphvae.data.fields import rows_of
 from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSet, LinkSplit
 from graphvae.estimators.parameters import component, to_json
+from graphvae.kernels.edges import EdgeSet
 from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
 from graphvae.nn.autoencoder import Autoencoder
 from graphvae.nn.encoders import GCNEncoder
 from graphvae.nn.inputs import GraphInputs
 from graphvae.training.loop import NonFiniteError, check_learning_rate, resolve_device, train
-from graphvae.training.objectives import OBJECTIVES
+from graphvae.training.objectives import objective_named
 from graphvae.training.progress import progress_bar
 from graphvae.training.randomness import check_seed, seeded
 from graphvae.variational.bound import bound
@@ -52,7 +53,7 @@ class Fitted:
         history: one record per epoch.
         best_epoch: the epoch whose weights were kept.
         split_hash: hash of the fitted split; None after ``fit(graph)``.
-        path: how the sum over all pairs was taken in training, ``"exact"`` or ``"sampled"``.
+        path: how the sum over all pairs was taken in training: ``"exact"``, ``"control-variate"`` or ``"sampled"``.
         seconds: time the training took.
         source: the fitted split or graph; after loading, a callable that reads it when it is first needed.
     """
@@ -128,7 +129,7 @@ def check_params(params: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "latent_dim": integer("latent_dim", params["latent_dim"], low=1),
         "hidden_dims": tuple(integer("hidden_dims", width, low=1) for width in hidden),
-        "objective": resolve("objective", params["objective"], OBJECTIVES),
+        "objective": objective_named(params["objective"]),
         "prior": None if params.get("prior") is None else component("prior", params["prior"]),
         "decoder": component("decoder", params["decoder"]),
         "dropout": number("dropout", params["dropout"], low=0, high=0.99),
@@ -178,14 +179,16 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
         raise InputError(f"patience={options['patience']}: selection needs validation pairs; fit a split with val > 0")
     objective, variational = options["objective"], family.variational
     module = build_module(options, family, graph.num_nodes, graph.num_features, graph.density).to(device)
-    inputs, target = inputs_of(graph, device), graph.pairs.to(device)
+    inputs, target = inputs_of(graph, device), EdgeSet(graph.pairs.to(device), graph.num_nodes)
+    path = objective.choose_path(graph.num_nodes, graph.num_edges, options["latent_dim"], device)
+    pair_sum = objective.pair_sum(path, target)
 
     def step(epoch: int, batch: int) -> tuple[Tensor, dict[str, Tensor]]:
         posterior, prior = module(inputs)
         terms = bound(
             posterior,
             prior,
-            lambda z: objective.reconstruct(module.decode(z)),
+            lambda z: objective.reconstruct(module.decode(z), pair_sum),
             target,
             samples=options["samples"],
             analytic=family.analytic_kl,
@@ -236,7 +239,7 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
         history=result.history,
         best_epoch=result.best_epoch,
         split_hash=split.hash if split is not None else None,
-        path=objective.path,
+        path=path,
         seconds=seconds,
         source=data,
     )

@@ -30,8 +30,9 @@ class SparseMatrix:
     shape: tuple[int, int]
     symmetric: bool = False
     # Structure of the transpose (row pointers, columns, order of the values), filled when first needed and shared by
-    # every matrix of the same sparsity pattern.
+    # every matrix of the same sparsity pattern; and the transpose of this one.
     _transpose: list[tuple[Tensor, Tensor, Tensor]] = field(default_factory=list, repr=False)
+    _transposed: list[SparseMatrix] = field(default_factory=list, repr=False)
 
     @classmethod
     def from_csr(cls, row_pointers: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> SparseMatrix:
@@ -41,9 +42,14 @@ class SparseMatrix:
 
     @property
     def T(self) -> SparseMatrix:
-        """The transpose; it shares its structure between calls."""
+        """The transpose, made once; matrices of one sparsity pattern share its structure."""
         if self.symmetric:
             return self
+        if not self._transposed:
+            self._transposed.append(self._make_transpose())
+        return self._transposed[0]
+
+    def _make_transpose(self) -> SparseMatrix:
         if not self._transpose:
             columns = self.columns.long()
             order = torch.argsort(columns, stable=True)
@@ -58,7 +64,7 @@ class SparseMatrix:
 
     def with_values(self, values: Tensor) -> SparseMatrix:
         """The same sparsity pattern with other values, ``(nnz,)``; no longer taken for symmetric."""
-        return replace(self, values=values, symmetric=False)
+        return replace(self, values=values, symmetric=False, _transposed=[])
 
     def to(self, *, device: torch.device | None = None, dtype: torch.dtype | None = None) -> SparseMatrix:
         """The matrix on another device or in another floating type."""

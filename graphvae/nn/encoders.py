@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from torch import nn
 from torch.distributions import Distribution
@@ -53,10 +54,16 @@ class GCNEncoder(nn.Module):
 
     def forward(self, inputs: GraphInputs, around: Distribution | None = None) -> Distribution:
         """``q(Z | X, A)``, batch shape ``()``, event shape ``(N, D)``; relative to the prior ``around`` if given."""
-        h = inputs.x
-        for layer in self.hidden:
-            h = layer(self._drop(h), inputs.propagation).relu()
-        return self.posterior(self.head(self._drop(h), inputs.propagation), event_dim=2, around=around)
+        h: Any = inputs.x
+        dropped = self.training and self.dropout > 0
+        for index, layer in enumerate([*self.hidden, self.head]):
+            if index == 0 and inputs.propagated is not None and not dropped:
+                h = layer.of_propagated(inputs.propagated)
+            else:
+                h = layer(self._drop(h), inputs.propagation)
+            if layer is not self.head:
+                h = h.relu()
+        return self.posterior(h, event_dim=2, around=around)
 
-    def _drop(self, h: object) -> object:
-        return None if h is None else dropout_features(h, self.dropout, self.training)  # type: ignore[arg-type]
+    def _drop(self, h: Any) -> Any:
+        return None if h is None else dropout_features(h, self.dropout, self.training)

@@ -58,3 +58,8 @@ class GraphConvolution(nn.Module):
         """``(N, out)`` from ``x`` of shape ``(N, in)`` or None (X = I)."""
         out = propagate(propagation, self.linear(x))
         return out if self.bias is None else out + self.bias
+
+    def of_propagated(self, x: Tensor) -> Tensor:
+        """The same from ``A^ x``, ``(N, in)``, which was computed before: ``A^ (x W) = (A^ x) W``."""
+        out = self.linear(x)
+        return out if self.bias is None else out + self.bias

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from graphvae.variational.likelihoods import PairwiseBernoulli
-from graphvae.variational.pseudo_likelihoods import KipfPseudoLikelihood, SampledPseudoLikelihood
+from graphvae._check import one_of, resolve
+from graphvae.kernels.control_variate import ControlVariate
+from graphvae.kernels.cost import estimate_is_cheaper
+from graphvae.kernels.edges import EdgeSet
+from graphvae.variational.pseudo_likelihoods import (
+    EstimatedSum,
+    KipfPseudoLikelihood,
+    SampledPseudoLikelihood,
+    TrainedLikelihood,
+    exact_sum,
+)
 
-__all__ = ["OBJECTIVES", "Objective"]
+__all__ = ["OBJECTIVES", "Objective", "objective_named"]
 
 
 @dataclass(frozen=True)
@@ -20,23 +30,39 @@ class Objective:
 
     Args:
         name: what users call it.
-        reconstruct: from the decoder's likelihood to what scores the edges in the bound.
+        reconstruct: from the decoder's likelihood, and how sums over all pairs are taken (exactly, if not said), to
+            what scores the edges in the bound.
         divisor: from the number of nodes to the scale of the loss (Adam hardly sees it; readers of the loss do).
-        is_bound: whether the negative loss is a bound on ``log p(A)``.
-        path: how the sum over all pairs is taken: ``"exact"`` in row blocks, or ``"sampled"``; kept with every run.
+        is_bound: whether the negative loss is (or estimates without bias) a bound on ``log p(A)``.
+        paths: ways to take the sum over all pairs: ``"exact"`` in row blocks, ``"control-variate"``, an unbiased
+            estimate in O(N); or ``"sampled"``, which has no such sum.
         description: one sentence for documents and ``--help``.
+        path: the one that was asked for; None leaves the choice to :func:`graphvae.kernels.cost.estimate_is_cheaper`.
     """
 
     name: str
-    reconstruct: Callable[[PairwiseBernoulli], Any]
+    reconstruct: Callable[..., Any]
     divisor: Callable[[int], float]
     is_bound: bool
-    path: str
+    paths: tuple[str, ...]
     description: str
+    path: str | None = None
 
     def loss(self, reconstruction: Tensor, kl: Tensor, num_nodes: int, beta: float = 1.0) -> Tensor:
         """``()`` the loss to minimise, from terms in nats."""
         return -(reconstruction - beta * kl) / self.divisor(num_nodes)
+
+    def choose_path(self, num_nodes: int, num_edges: int, latent_dim: int, device: torch.device) -> str:
+        """The path for a graph of N nodes and E edges: what was asked for, else the cheaper one."""
+        if self.path is not None or len(self.paths) == 1:
+            return self.path or self.paths[0]
+        return self.paths[estimate_is_cheaper(num_nodes, num_edges, latent_dim, device)]
+
+    def pair_sum(self, path: str, edges: EdgeSet) -> Any:
+        """How :attr:`reconstruct` takes its sum on ``path``, for one training run on ``edges``."""
+        if path != "control-variate":
+            return exact_sum
+        return EstimatedSum(ControlVariate(edges.num_nodes, edges.pairs, device=edges.pairs.device))
 
 
 OBJECTIVES: dict[str, Objective] = {
@@ -47,24 +73,35 @@ OBJECTIVES: dict[str, Objective] = {
             KipfPseudoLikelihood,
             lambda n: float(n * n),
             False,
-            "exact",
-            "Kipf and Welling's weighted loss over all pairs, exactly; not a bound on log p(A).",
+            ("exact", "control-variate"),
+            "Kipf and Welling's weighted loss over all pairs; not a bound on log p(A).",
         ),
         Objective(
             "elbo",
-            lambda likelihood: likelihood,
+            TrainedLikelihood,
             float,
             True,
-            "exact",
+            ("exact", "control-variate"),
             "The true evidence lower bound: unordered pairs, no diagonal, no weights.",
         ),
         Objective(
             "sampled",
-            SampledPseudoLikelihood,
+            lambda likelihood, pair_sum=exact_sum: SampledPseudoLikelihood(likelihood),
             lambda n: float(n * n),
             False,
-            "sampled",
+            ("sampled",),
             "Edges against as many sampled non-edges; not a bound on log p(A).",
         ),
     )
 }
+
+
+def objective_named(name: Any) -> Objective:
+    """The objective called ``name``, or ``name:path`` with one of its paths (``"kipf:exact"``).
+
+    Raises:
+        InputError: for an unknown name or path.
+    """
+    base, colon, path = name.partition(":") if isinstance(name, str) else (name, "", "")
+    found = resolve("objective", base, OBJECTIVES)
+    return replace(found, path=one_of("path of the objective", path, found.paths)) if colon else found

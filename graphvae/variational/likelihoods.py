@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from graphvae._check import integer
+from graphvae.kernels.edges import EdgeSet, edge_dots
 from graphvae.kernels.negatives import sample_pairs
 from graphvae.kernels.pairs import BLOCK, pair_sigmoid_sum, pair_softplus_sum, softplus, tiles
 
@@ -18,9 +19,9 @@ __all__ = ["PairwiseBernoulli"]
 class PairwiseBernoulli(Distribution):
     """``p(A|Z) = prod_{i<j} Bernoulli(A_ij; sigmoid(scale z_i . z_j + bias))`` over unordered pairs, no diagonal.
 
-    The value of this distribution is a set of edges: ``(2, E)`` nodes, each edge as (u, v) with u < v, alone or
-    with its reverse, which is not read. All it reports comes from three sums, over edges, over all pairs and over the
-    diagonal, each computed without an N x N array.
+    The value of this distribution is a set of edges: an :class:`~graphvae.kernels.edges.EdgeSet`, or ``(2, E)`` nodes,
+    each edge as (u, v) with u < v, alone or with its reverse, which is not read. All it reports comes from three sums,
+    over edges, over all pairs and over the diagonal, each computed without an N x N array.
 
     Args:
         z: ``(*batch, N, D)`` latent positions.
@@ -52,8 +53,12 @@ class PairwiseBernoulli(Distribution):
         """Number of unordered pairs, N (N - 1) / 2."""
         return self.num_nodes * (self.num_nodes - 1) // 2
 
-    def logits(self, pairs: Tensor) -> Tensor:
+    def logits(self, pairs: Tensor | EdgeSet) -> Tensor:
         """``(*batch, P)`` logits of the pairs ``(2, P)``."""
+        if isinstance(pairs, EdgeSet):
+            flat = self.z.reshape(-1, *self.z.shape[-2:])
+            dots = torch.stack([edge_dots(z, pairs) for z in flat]).reshape(*self.batch_shape, -1)
+            return dots * self.scale + self.bias
         u, v = self.z.index_select(-2, pairs[0]), self.z.index_select(-2, pairs[1])
         return (u * v).sum(-1) * self.scale + self.bias
 
@@ -71,11 +76,11 @@ class PairwiseBernoulli(Distribution):
         """``(*batch)`` sums ``sum_{i<j} softplus(s_ij)``: minus the log-likelihood of the graph without edges."""
         return (self.ordered_softplus_sum() - softplus(self.diagonal_logits()).sum(-1)) / 2
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Tensor | EdgeSet) -> Tensor:
         """``(*batch)`` exact ``log p(A|Z)`` in nats of the edges ``value`` ``(2, E)``, in row blocks."""
         return self.logits(upper(value)).sum(-1) - self.softplus_sum()
 
-    def log_prob_estimate(self, value: Tensor, samples: int) -> Tensor:
+    def log_prob_estimate(self, value: Tensor | EdgeSet, samples: int) -> Tensor:
         """``(*batch)`` unbiased estimate of :meth:`log_prob`, in O(E + samples).
 
         The edges are summed exactly; the sum over all pairs is estimated from ``samples`` uniform pairs, drawn from
@@ -111,6 +116,6 @@ class PairwiseBernoulli(Distribution):
             yield hit.nonzero().T + torch.tensor([[rows.start], [columns.start]], device=p.device)
 
 
-def upper(value: Tensor) -> Tensor:
-    """The pairs of ``(2, E)`` with u < v."""
-    return value[:, value[0] < value[1]]
+def upper(value: Tensor | EdgeSet) -> Tensor | EdgeSet:
+    """The pairs of ``(2, E)`` with u < v; an edge set has no others."""
+    return value if isinstance(value, EdgeSet) else value[:, value[0] < value[1]]

@@ -1,18 +1,71 @@
-"""What people train on in the place of the likelihood: offered under their own names, never reported as one.
+"""What is trained on in the place of the exact likelihood: offered under its own name, never reported as one.
 
 Each wraps a :class:`PairwiseBernoulli` and has its ``log_prob``, in weighted nats, so that the same ``bound`` applies.
+The sum over all N² pairs that two of them need is exact, or an unbiased estimate: a ``pair_sum`` says how it is taken.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 
 from graphvae._check import InputError
+from graphvae.kernels.control_variate import ControlVariate, pair_softplus_estimate
+from graphvae.kernels.edges import EdgeSet
 from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
 from graphvae.kernels.pairs import softplus
 from graphvae.variational.likelihoods import PairwiseBernoulli, upper
 
-__all__ = ["KipfPseudoLikelihood", "SampledPseudoLikelihood"]
+__all__ = ["EstimatedSum", "KipfPseudoLikelihood", "SampledPseudoLikelihood", "TrainedLikelihood", "exact_sum"]
+
+#: From a likelihood and the logits of the edges ``(*batch, E)`` to ``sum_ij softplus(s_ij)``, ``(*batch)``.
+PairSum = Callable[[PairwiseBernoulli, Tensor], Tensor]
+
+
+def exact_sum(likelihood: PairwiseBernoulli, edge_logits: Tensor) -> Tensor:
+    """The sum over all ordered pairs, in row blocks; it needs no edges."""
+    return likelihood.ordered_softplus_sum()
+
+
+class EstimatedSum:
+    """An unbiased estimate of the sum by a control variate, which learns from step to step of one training run.
+
+    Args:
+        variate: made with the very edges whose logits are brought.
+    """
+
+    def __init__(self, variate: ControlVariate) -> None:
+        self.variate = variate
+
+    def __call__(self, likelihood: PairwiseBernoulli, edge_logits: Tensor) -> Tensor:
+        """``(*batch)`` estimates; shifts are drawn from torch's current generator."""
+        flat = likelihood.z.reshape(likelihood.batch_shape.numel(), *likelihood.z.shape[-2:])
+        logits = edge_logits.reshape(len(flat), -1)
+        sums = [
+            pair_softplus_estimate(z, likelihood.scale, likelihood.bias, self.variate, edge_logits=s)
+            for z, s in zip(flat, logits, strict=True)
+        ]
+        return torch.stack(sums).reshape(likelihood.batch_shape)
+
+
+class TrainedLikelihood:
+    """``log p(A|Z)`` itself, with the sum over all pairs taken as ``pair_sum`` says.
+
+    Args:
+        likelihood: of the graph.
+        pair_sum: :func:`exact_sum` or an :class:`EstimatedSum`, of which this is unbiased.
+    """
+
+    def __init__(self, likelihood: PairwiseBernoulli, pair_sum: PairSum = exact_sum) -> None:
+        self.likelihood, self.pair_sum = likelihood, pair_sum
+
+    def log_prob(self, value: Tensor | EdgeSet) -> Tensor:
+        """``(*batch)`` nats of the edges ``value`` ``(2, E)``."""
+        edges = self.likelihood.logits(upper(value))
+        diagonal = softplus(self.likelihood.diagonal_logits()).sum(-1)
+        return edges.sum(-1) - (self.pair_sum(self.likelihood, edges) - diagonal) / 2
 
 
 class KipfPseudoLikelihood:
@@ -22,24 +75,25 @@ class KipfPseudoLikelihood:
 
         log_prob(A) = -c sum_ij [ w A~_ij softplus(-s_ij) + (1 - A~_ij) softplus(s_ij) ],
 
-    exactly. Positives are weighted, every pair counts twice and the diagonal is a target, so this is no likelihood and
-    gives no bound. The paper's training loss is ``-(log_prob - KL) / N²``.
+    with the sum over all pairs taken as ``pair_sum`` says. Positives are weighted, every pair counts twice and the
+    diagonal is a target, so this is no likelihood and gives no bound. The paper's training loss is
+    ``-(log_prob - KL) / N²``.
 
     Reference:
         Kipf and Welling, Variational Graph Auto-Encoders (2016), section 2; the authors' ``gae/optimizer.py``.
     """
 
-    def __init__(self, likelihood: PairwiseBernoulli) -> None:
-        self.likelihood = likelihood
+    def __init__(self, likelihood: PairwiseBernoulli, pair_sum: PairSum = exact_sum) -> None:
+        self.likelihood, self.pair_sum = likelihood, pair_sum
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Tensor | EdgeSet) -> Tensor:
         """``(*batch)`` weighted nats of the edges ``value`` ``(2, E)``.
 
         Raises:
             InputError: if there are none.
         """
         pairs = _some(value)
-        n, ones = self.likelihood.num_nodes, 2 * pairs.shape[1]
+        n, ones = self.likelihood.num_nodes, 2 * _count(pairs)
         weight = (n * n - ones) / ones
         norm = n * n / (2 * (n * n - ones))
 
@@ -47,9 +101,10 @@ class KipfPseudoLikelihood:
             """From the cost of a zero, which the sum over all pairs holds, to the weighted cost of a one."""
             return weight * softplus(-s) - softplus(s)
 
-        edges = 2 * swap(self.likelihood.logits(pairs)).sum(-1)
+        logits = self.likelihood.logits(pairs)
+        edges = 2 * swap(logits).sum(-1)
         diagonal = swap(self.likelihood.diagonal_logits()).sum(-1)
-        return -norm * (self.likelihood.ordered_softplus_sum() + edges + diagonal)
+        return -norm * (self.pair_sum(self.likelihood, logits) + edges + diagonal)
 
 
 class SampledPseudoLikelihood:
@@ -64,7 +119,7 @@ class SampledPseudoLikelihood:
     def __init__(self, likelihood: PairwiseBernoulli) -> None:
         self.likelihood = likelihood
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Tensor | EdgeSet) -> Tensor:
         """``(*batch)`` weighted nats of the edges ``value`` ``(2, E)``.
 
         Raises:
@@ -72,13 +127,18 @@ class SampledPseudoLikelihood:
         """
         pairs = _some(value)
         n = self.likelihood.num_nodes
-        negatives = sample_negative_pairs(edge_keys(pairs, n), n, pairs.shape[1])
+        known = pairs.pairs if isinstance(pairs, EdgeSet) else pairs
+        negatives = sample_negative_pairs(edge_keys(known, n), n, known.shape[1])
         cost = softplus(-self.likelihood.logits(pairs)).mean(-1) + softplus(self.likelihood.logits(negatives)).mean(-1)
         return -float(n * n) * cost
 
 
-def _some(value: Tensor) -> Tensor:
+def _some(value: Tensor | EdgeSet) -> Tensor | EdgeSet:
     pairs = upper(value)
-    if pairs.shape[1] == 0:
+    if _count(pairs) == 0:
         raise InputError("the graph has no edges: this objective weighs edges against other pairs and expects some")
     return pairs
+
+
+def _count(pairs: Tensor | EdgeSet) -> int:
+    return pairs.num_edges if isinstance(pairs, EdgeSet) else int(pairs.shape[1])

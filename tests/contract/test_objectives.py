@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from graphvae._check import InputError
+from graphvae.kernels.control_variate import pair_softplus_estimate
+from graphvae.kernels.edges import EdgeSet
 from graphvae.nn.decoders import InnerProductDecoder
-from graphvae.training.objectives import OBJECTIVES
+from graphvae.training.objectives import OBJECTIVES, objective_named
 from graphvae.training.randomness import seeded
 from graphvae.variational.bound import bound
 from graphvae.variational.distributions import diagonal_normal
@@ -81,3 +84,65 @@ def test_only_a_bound_is_a_distribution_over_graphs(objective):
             total += float(objective.reconstruct(exact).log_prob(pairs).exp())
         mass += float(exact.log_prob(pairs).exp())
     assert (abs(total - mass) < 1e-12) == objective.is_bound
+
+
+@pytest.mark.parametrize("name", ["kipf", "elbo"])
+def test_the_estimate_is_unbiased_through_every_layer(name):
+    """Averaged over all shifts, the loss of the control variate is the exact loss, and so are its gradients."""
+    objective, edges = OBJECTIVES[name], EdgeSet(PAIRS[:, :5], N)
+    z = start()
+    scale, bias = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (0.7, -0.4))
+    exact = objective.reconstruct(PairwiseBernoulli(z, scale, bias)).log_prob(edges)
+    expected = [exact, *torch.autograd.grad(exact, [z, scale, bias])]
+    found = []
+    for k in range(1, N):
+        estimated = objective.pair_sum("control-variate", edges)
+        given = lambda likelihood, logits, k=k, e=estimated: pair_softplus_estimate(
+            likelihood.z, likelihood.scale, likelihood.bias, e.variate, edge_logits=logits, shifts=[k]
+        )
+        value = objective.reconstruct(PairwiseBernoulli(z, scale, bias), given).log_prob(edges)
+        found.append([value, *torch.autograd.grad(value, [z, scale, bias])])
+    for terms, truth in zip(zip(*found, strict=True), expected, strict=True):
+        torch.testing.assert_close(torch.stack(terms).mean(0), truth, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["kipf", "elbo"])
+def test_every_sample_of_z_has_an_estimate_of_its_own(name):
+    objective, edges = OBJECTIVES[name], EdgeSet(PAIRS[:, :5], N)
+    z = torch.randn(2, 3, N, D, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    exact = objective.reconstruct(PairwiseBernoulli(z)).log_prob(edges)
+    with seeded(0):
+        estimated = objective.reconstruct(PairwiseBernoulli(z), objective.pair_sum("control-variate", edges))
+        draws = torch.stack([estimated.log_prob(edges) for _ in range(300)])
+    assert draws.shape == (300, 2, 3)
+    error = draws.std(0) / 300**0.5
+    assert ((draws.mean(0) - exact).abs() < 5 * error).all()
+
+
+def test_an_edge_set_or_its_pairs(objective):
+    z, edges = start(), PAIRS[:, :5]
+    values = []
+    for target in (edges, EdgeSet(edges, N)):
+        with seeded(0):
+            values.append(objective.reconstruct(PairwiseBernoulli(z)).log_prob(target))
+    torch.testing.assert_close(*values)
+
+
+def test_paths_are_reachable_by_name_and_chosen_by_cost():
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    for name in ("kipf", "elbo"):
+        chosen = objective_named(name)
+        assert chosen is OBJECTIVES[name]
+        assert chosen.choose_path(20, 40, 16, cpu) == "exact"
+        assert chosen.choose_path(10**6, 10**7, 16, cpu) == "control-variate"
+        # A GPU takes the exact sum where a core would not.
+        assert chosen.choose_path(3000, 5000, 16, gpu) == "exact"
+        for path in ("exact", "control-variate"):
+            assert objective_named(f"{name}:{path}").choose_path(10**6, 10**7, 16, cpu) == path
+    assert objective_named("sampled").choose_path(20, 40, 16, cpu) == "sampled"
+
+
+@pytest.mark.parametrize("name", ["kipf:fast", "sampled:exact", "kip", "kipf:", None, 3])
+def test_unknown_names_and_paths_are_refused(name):
+    with pytest.raises(InputError, match="objective"):
+        objective_named(name)

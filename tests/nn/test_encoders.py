@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import scipy.sparse
 import torch
@@ -9,6 +11,7 @@ import torch
 from graphvae.data.graph import Graph
 from graphvae.nn.encoders import GCNEncoder
 from graphvae.nn.inputs import GraphInputs
+from graphvae.training.randomness import seeded
 from graphvae.variational.distributions import diagonal_normal
 from graphvae.variational.posteriors import POSTERIORS, GaussianPosterior
 
@@ -141,3 +144,19 @@ def test_the_posterior_is_the_user_s_to_replace():
     plain = encoder()
     plain.load_state_dict(net.state_dict())
     torch.testing.assert_close(net(g).mean, 2 * plain(g).mean)
+
+
+@pytest.mark.parametrize("hidden_dims", DEPTHS)
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_features_propagated_before_change_nothing(hidden_dims, dropout):
+    once = inputs(graph())
+    plain = replace(once, propagated=None)
+    assert once.propagated is not None
+    gcn = encoder(hidden_dims, dropout=dropout, bias=True)
+    for training in (False, True):
+        gcn.train(training)
+        means = []
+        for each in (once, plain):
+            with seeded(0):
+                means.append(gcn(each).mean)
+        torch.testing.assert_close(*means)

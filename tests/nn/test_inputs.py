@@ -63,3 +63,22 @@ def test_dropout_keeps_the_mean_and_the_zeros(sparse):
     assert float((after[before > 0] == 0).float().mean()) == pytest.approx(0.25, abs=4 * (0.25 * 0.75 / 1000) ** 0.5)
     assert dropout_features(x, 0.25, training=False) is x
     assert dropout_features(x, 0.0, training=True) is x
+
+
+def test_dense_features_that_are_mostly_zeros_are_multiplied_as_sparse_ones():
+    rare = np.zeros((4, 10))
+    rare[1, 3], rare[2, 0] = 2.0, -1.0
+    inputs = build(rare)
+    assert isinstance(inputs.x, SparseMatrix)
+    assert np.array_equal(inputs.x.to_dense(), rare)
+    assert inputs.propagated is None
+
+
+def test_narrow_dense_features_are_propagated_once():
+    inputs = build(X, dtype=torch.float64)
+    expected = inputs.propagation.to_dense() @ torch.from_numpy(X)
+    torch.testing.assert_close(inputs.propagated, expected)
+    wide = np.random.default_rng(0).normal(size=(4, 129))
+    assert build(wide).propagated is None
+    assert build(wide[:, :128]).propagated is not None
+    assert build(None).propagated is None

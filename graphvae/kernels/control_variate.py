@@ -1,0 +1,235 @@
+"""``pair_softplus_estimate``: the sum over all pairs, unbiased and with its gradient, in O(N D² + R N D).
+
+Write ``softplus = q + r`` with a quadratic ``q = c0 + c1 t + c2 t²``, ``t = s - m``. The sum of ``q`` over all N² pairs
+of ``s_ij = scale z_i . z_j + bias`` needs only ``sum_i z_i`` and ``sum_i z_i z_i^T``. The sum of ``r`` is exact on the
+diagonal and on pairs named beforehand, such as edges. Elsewhere it is sampled: a shift k, uniform on 1..N-1, pairs
+each i with i + k mod N, so that every ordered pair i != j comes with probability 1 / (N-1), and each of R shifts weighs
+``(N-1) / R``; such pairs are slices. Value and gradient are unbiased for all ``m, c`` chosen before the shifts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isfinite, nan
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from graphvae._check import InputError, integer, number
+from graphvae.kernels.pairs import softplus
+
+__all__ = ["ControlVariate", "pair_softplus_estimate"]
+
+# Elements of z in one block of rows: measured on a CPU; a GPU wants few launches instead.
+BLOCK = {"cpu": 1 << 17, "cuda": 1 << 24}
+
+
+class ControlVariate:
+    """What :func:`pair_softplus_estimate` carries from step to step on one graph: an order of the nodes, and a fit.
+
+    Shifts are unbiased in any order, but where neighbours lie side by side they pair whole communities with one another
+    and make the gradient of shared weights a hundred times noisier. So nodes are taken in a random order, a function of
+    N alone: nothing to draw or to save, for two gathers a call.
+
+    ``c1 + 2 c2 t`` is the least-squares line through the sigmoid, which is what gradients see, and ``m`` the mean logit
+    of the pairs sampled so far, each call's weight multiplied by ``decay`` with every later one. Sums that are not
+    finite are left out; a slope no sigmoid has, outside [0, 1/4], leaves the coefficients as they were. Until there are
+    any sums, softplus is expanded at the bias: at 0, ln 2 + s / 2 + s² / 8.
+
+    Args:
+        num_nodes: N.
+        edges: ``(2, E)`` pairs, each once, to be summed exactly: every call brings their logits. Any pairs will do.
+        decay: from 0 (only the last call counts) to 1 (all count alike).
+        device: where ``z`` will be.
+    """
+
+    def __init__(
+        self, num_nodes: int, edges: Tensor | None = None, decay: float = 0.5, device: torch.device | str = "cpu"
+    ) -> None:
+        self.num_nodes = n = integer("num_nodes", num_nodes, low=0)
+        self.decay = number("decay", decay, low=0, high=1)
+        order = torch.randperm(n, generator=torch.Generator().manual_seed(n))
+        place = torch.empty_like(order).scatter_(0, order, torch.arange(n))
+        self.order, self.place = (each.to(device, torch.int32)[:, None] for each in (order, place))
+        edges = torch.empty(2, 0, dtype=torch.int64) if edges is None else edges.cpu()
+        u, v = place[torch.cat([edges, edges.flip(0)], 1)]
+        # Both directions of every edge, by shift and then by node: those that a block meets are a slice.
+        self.edge_keys = ((v - u) % max(n, 1) * n + u).sort().values
+        if (u == v).any() or not self.edge_keys.diff().all():
+            raise InputError("edges holds a loop, or a pair twice: expected each pair of two nodes at most once")
+        self._coefficients = (0.0,) * 4  # m, c0, c1, c2
+        self._moments = [0.0] * 6  # of 1, s, s², sigmoid, sigmoid * s, softplus
+        self._latest: Tensor | None = None  # the sums of the last call, left on its device until they are needed
+
+    def state_dict(self) -> dict[str, list[float]]:
+        """The fit, as plain numbers; :meth:`load_state_dict` goes on from it."""
+        self._absorb()
+        return {"coefficients": list(self._coefficients), "moments": list(self._moments)}
+
+    def load_state_dict(self, state: dict[str, list[float]]) -> None:
+        """Take over a fit; nodes and edges are the constructor's."""
+        m, c0, c1, c2 = state["coefficients"]
+        self._coefficients, self._moments, self._latest = (m, c0, c1, c2), list(state["moments"]), None
+
+    def residual(self, s: Tensor) -> Tensor:
+        """``r(s)`` by the coefficients of the last call."""
+        m, c0, c1, c2 = self._coefficients
+        t = s - m
+        return softplus(s) - (c0 + t * (c1 + c2 * t))
+
+    def refit(self, bias: Tensor) -> tuple[float, float, float, float]:
+        """``m, c0, c1, c2`` for the next call, from all calls before."""
+        self._absorb()
+        n, s, ss, p, ps, f = self._moments
+        if n == 0:
+            at = bias.detach().double()
+            p = float(torch.sigmoid(at))
+            self._coefficients = (float(at), float(softplus(at)), p, p * (1 - p) / 2)
+        else:
+            mean, variance = s / n, ss / n - (s / n) ** 2
+            slope = (ps / n - mean * p / n) / variance if variance > 1e-12 * ss / n else nan
+            if 0 <= slope <= 0.25:
+                self._coefficients = (mean, f / n - slope / 2 * variance, p / n, slope / 2)
+        return self._coefficients
+
+    def clear_edges(self, columns: Tensor, k: int, first: int) -> None:
+        """Zero the ``columns``, nodes from ``first`` on, that shift k takes to the other end of an edge."""
+        at = k * self.num_nodes + first
+        start, stop = torch.searchsorted(self.edge_keys, torch.tensor([at, at + columns.shape[1]])).tolist()
+        if start < stop:
+            columns.index_fill_(1, (self.edge_keys[start:stop] - at).to(columns.device), 0)
+
+    def _absorb(self) -> None:
+        if self._latest is not None:
+            (n, t, p, f, _), (_, tt, tp, *_), *_ = self._latest.tolist()
+            m, self._latest = self._coefficients[0], None
+            sums = [n, t + n * m, tt + 2 * m * t + n * m * m, p, tp + m * p, f]
+            if all(map(isfinite, sums)):
+                self._moments = [self.decay * old + new for old, new in zip(self._moments, sums, strict=True)]
+
+
+def pair_softplus_estimate(
+    z: Tensor,
+    scale: Tensor,
+    bias: Tensor,
+    variate: ControlVariate,
+    *,
+    edge_logits: Tensor | None = None,
+    shifts: int | Sequence[int] = 2,
+    block: int | None = None,
+) -> Tensor:
+    """Unbiased estimate of ``sum_ij softplus(scale z_i . z_j + bias)`` over all N² ordered pairs, i = j included; nats.
+
+    The quantity of ``pair_softplus_sum``; shifts are drawn from torch's default CPU generator.
+
+    Args:
+        z, scale, bias: ``(N, D)``, ``()`` and ``()``, as there.
+        variate: the state for this graph; a call with gradients enabled leaves its sums there for the next fit.
+        edge_logits: ``(E,)`` logits of the edges that ``variate`` was made with.
+        shifts: R, how many to draw, or the shifts themselves, each uniform on 1..N-1.
+        block: rows at a time; None picks. The result does not depend on it but for rounding.
+
+    Returns:
+        ``()`` estimate in the dtype of ``z``; its first derivatives in all four tensors are unbiased as well.
+
+    Raises:
+        InputError: if shapes do not fit ``variate``, or ``shifts`` or ``block`` are out of range.
+    """
+    n, edges = variate.num_nodes, len(variate.edge_keys) // 2
+    if z.dim() != 2 or len(z) != n:
+        raise InputError(f"z has shape {tuple(z.shape)}: expected ({n}, D)")
+    if (0 if edge_logits is None else edge_logits.numel()) != edges:
+        raise InputError(f"edge_logits={edge_logits!r}: expected {edges} logits, of the edges of the variate")
+    if isinstance(shifts, Sequence) and len(shifts):
+        shifts = [integer("shifts", k, low=1, high=n - 1) for k in shifts]
+    else:
+        shifts = torch.randint(1, max(n, 2), (integer("shifts", shifts, low=1),)).tolist()
+    if block is None:
+        block = max(BLOCK.get(z.device.type, BLOCK["cuda"]) // max(z.shape[1], 1), 256)
+    if not torch.is_grad_enabled():
+        z, scale, bias = z.detach(), scale.detach(), bias.detach()
+    block = min(integer("block", block, low=1), max(n, 1))
+    value, sums = _Estimate.apply(z, scale, bias, variate, variate.refit(bias), shifts, block)
+    if torch.is_grad_enabled():
+        variate._latest = sums
+    return value if edge_logits is None else value + 2 * variate.residual(edge_logits).sum()
+
+
+class _Estimate(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, z: Tensor, scale: Tensor, bias: Tensor, variate: ControlVariate, fit: tuple, shifts: list, block: int
+    ) -> tuple[Tensor, Tensor]:
+        (n, d), (m, c0, c1, c2) = z.shape, fit
+        z = _gather(z, variate.order)
+        total, second = z.new_zeros(d, dtype=torch.float64), z.new_zeros(d, d, dtype=torch.float64)
+        for rows in z.split(block):
+            total += rows.sum(0)
+            second += rows.T @ rows
+        # t = scale z_i . z_j + offset; sums of q, and of its derivatives in scale and bias.
+        wide, offset = scale.double(), bias.double() - m
+        slope, inner, squares = c1 + 2 * c2 * offset, total @ total, second.square().sum()
+        value = (c0 + (c1 + c2 * offset) * offset) * n * n + wide * (slope * inner + c2 * wide * squares)
+        to_scale, to_bias = slope * inner + 2 * c2 * wide * squares, slope * n * n + 2 * c2 * wide * inner
+        g = None
+        if ctx.needs_input_grad[0]:
+            g = torch.empty_like(z)  # dV/dz / (2 scale), in the order of the shuffled nodes
+            constant, matrix = (slope * total).to(z.dtype), (2 * c2 * wide * second).to(z.dtype)
+            for rows, out in zip(z.split(block), g.split(block), strict=True):
+                torch.addmm(constant, rows, matrix, out=out)
+
+        # Gram matrices of 1, t, sigmoid, softplus and z_i . z_j: over the diagonal, and over the shifted pairs.
+        diagonal, sampled = z.new_zeros(2, 5, 5, dtype=torch.float64)
+        work, product, ones, near = z.new_empty(5, block), z.new_empty(block, d), z.new_ones(d), offset.to(z.dtype)
+        line = z.new_tensor([-c1, -2 * c2, 1, 0, 0], dtype=torch.float64)
+        weight = (n - 1) / len(shifts)
+        for k, i, j, size in _slices(n, block, (0, *shifts)):
+            left, right, rows = z[i : i + size], z[j : j + size], work[:, :size]
+            one, t, p, f, dot = rows.unbind()
+            torch.mv(torch.mul(left, right, out=product[:size]), ones, out=dot)
+            torch.add(torch.addcmul(near, dot, scale, out=t), m, out=p)
+            f.copy_(softplus(p))
+            p.sigmoid_()
+            one.fill_(1)
+            if len(variate.edge_keys):
+                variate.clear_edges(rows, k, i)
+            if g is not None:
+                r = torch.mv(rows.T, line.to(z.dtype))[:, None]  # the derivative of the residual
+                g[i : i + size].addcmul_(right, r, value=(weight if k else 1) / 2)
+                g[j : j + size].addcmul_(left, r, value=(weight if k else 1) / 2)
+            (sampled if k else diagonal).add_(rows @ rows.T)
+
+        gram = diagonal + weight * sampled
+        value = value + gram[0, 3] - c0 * gram[0, 0] - c1 * gram[0, 1] - c2 * gram[1, 1]
+        slopes = line @ gram  # sums of the derivative of the residual times each of the five
+        to_scale, to_bias = (to_scale + slopes[4]).to(scale.dtype), (to_bias + slopes[0]).to(bias.dtype)
+        ctx.place = variate.place
+        ctx.save_for_backward(scale, g, to_scale, to_bias)
+        ctx.mark_non_differentiable(sampled)
+        return value.to(z.dtype), sampled
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        scale, g, to_scale, to_bias = ctx.saved_tensors
+        to_z = None if g is None else _gather(g, ctx.place).mul_(2 * scale * grads[0])
+        return to_z, grads[0] * to_scale, grads[0] * to_bias, None, None, None, None
+
+
+def _slices(n: int, block: int, shifts: Sequence[int]) -> Iterator[tuple[int, int, int, int]]:
+    """``k, i, j, size``: pairs (i + l, j + l), l < size, that together are (i, i + k mod n) for every i and k."""
+    for start in range(0, n, block):
+        end = min(start + block, n)
+        for k in shifts:
+            wrap = min(max(n - k, start), end)
+            for i, stop in ((start, wrap), (wrap, end)):
+                if i < stop:
+                    yield k, i, (i + k) % n, stop - i
+
+
+def _gather(x: Tensor, rows: Tensor) -> Tensor:
+    """``x[rows]``, rows ``(N, 1)``, as bags of one: on a CPU a fraction of the time of ``index_select``."""
+    return F.embedding_bag(rows, x, mode="sum")

@@ -1,0 +1,73 @@
+"""``edge_dots``: inner products along a fixed set of edges, whose gradient is a sparse product and no scatter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from graphvae._check import InputError
+from graphvae.kernels.propagation import propagate
+from graphvae.kernels.sparse import SparseMatrix
+
+__all__ = ["EdgeSet", "edge_dots"]
+
+# Edges in one block of the forward pass, so that no two (E, D) arrays are held.
+BLOCK = 1 << 16
+
+
+class EdgeSet:
+    """Edges of a graph, with the structure that makes their gradient cheap; made once for a training run.
+
+    Args:
+        pairs: ``(2, E)`` nodes u < v, each edge once.
+        num_nodes: N.
+
+    Raises:
+        InputError: for pairs in another order, or nodes out of range.
+    """
+
+    def __init__(self, pairs: Tensor, num_nodes: int) -> None:
+        fits = pairs.dim() == 2 and len(pairs) == 2
+        if not fits or not bool(((pairs[0] >= 0) & (pairs[0] < pairs[1]) & (pairs[1] < num_nodes)).all()):
+            raise InputError(f"pairs of shape {tuple(pairs.shape)}: expected (2, E) nodes u < v below {num_nodes}")
+        self.pairs, self.num_nodes = pairs, num_nodes
+        ends = pairs.flatten()
+        order = torch.argsort(ends, stable=True)
+        counts = torch.bincount(ends, minlength=num_nodes)
+        pointers = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        # Which edge each entry of the symmetric matrix is, so that weights of edges become its values.
+        self._edge = order % max(pairs.shape[1], 1)
+        none = torch.zeros(len(ends), device=pairs.device)
+        self._matrix = SparseMatrix.from_csr(pointers, pairs.flip(0).flatten()[order], none, (num_nodes, num_nodes))
+
+    @property
+    def num_edges(self) -> int:
+        """E."""
+        return int(self.pairs.shape[1])
+
+    def weighted(self, weight: Tensor) -> SparseMatrix:
+        """The symmetric ``(N, N)`` matrix that holds ``weight`` ``(E,)`` at both entries of every edge."""
+        return self._matrix.with_values(weight[self._edge])
+
+
+def edge_dots(z: Tensor, edges: EdgeSet) -> Tensor:
+    """``(E,)`` inner products ``z_u . z_v`` of ``z`` ``(N, D)``; differentiable once."""
+    return _Dots.apply(z, edges)
+
+
+class _Dots(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, edges: EdgeSet) -> Tensor:
+        ctx.save_for_backward(z)
+        ctx.edges = edges
+        blocks = zip(edges.pairs[0].split(BLOCK), edges.pairs[1].split(BLOCK), strict=True)
+        return torch.cat([z.index_select(0, u).mul_(z.index_select(0, v)).sum(-1) for u, v in blocks])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (z,) = ctx.saved_tensors
+        return propagate(ctx.edges.weighted(grads[0]), z), None
