@@ -20,6 +20,21 @@ TITLES = {
     "citeseer": "CiteSeer",
     "pubmed:featureless": "PubMed, no features",
 }
+DIGITS = {
+    "vae": "VAE",
+    "iwae": "IWAE, trained on the bound of 50 samples",
+    "hyperspherical": "VAE, hyperspherical",
+    "flow": "VAE, flow",
+}
+SOURCES = {
+    "real": "real test digits",
+    "vae": "VAE, from its prior",
+    "vae_bound": "VAE of the table above, from its prior",
+    "ae_fitted": "AE, codes from a Gaussian fitted to its codes",
+    "ae_normal": "AE, codes from N(0, I)",
+    "pixels": "a Gaussian fitted to the pixels",
+    "ae_reconstructions": "AE, reconstructed test digits",
+}
 
 
 def load(name: str) -> dict[str, Any]:
@@ -73,5 +88,91 @@ def likelihood_table() -> str:
     return "\n".join(lines)
 
 
+def digits_table() -> str:
+    """Test bounds of four posteriors on digits, in nats per image."""
+    result = load("digits.json")
+    lines = ["| digits | ELBO, nats | log p(x), nats | bits per dimension | KL, nats |", "|---" * 5 + "|"]
+    for model, title in DIGITS.items():
+        row = result["likelihood"][model]
+        cells = [figure(row, "elbo", 1, 1), figure(row, "log_marginal", 1, 1), figure(row, "bits_per_dimension", 1, 2)]
+        lines.append("| " + " | ".join([title, *cells, figure(row, "kl", 1, 1)]) + " |")
+    return "\n".join(lines)
+
+
+def generation_table() -> str:
+    """Samples of a VAE and an AE as a classifier of real digits sees them, beside real digits and a plain Gaussian."""
+    result = load("digits.json")
+    figures = result["generation"]
+    dims = [key for key in figures if key.isdigit()]
+    lines = ["| recognised, in % / classes of 10 | " + " | ".join(f"{dim} latent dimensions" for dim in dims) + " |"]
+    lines.append("|---" * (len(dims) + 1) + "|")
+
+    def cell(row: dict[str, Any]) -> str:
+        return f"{figure(row, 'recognised', 100, 1)} / {figure(row, 'classes', 1, 1)}"
+
+    for name, title in SOURCES.items():
+        if name == "real":
+            title += f" (accuracy {figure(figures, 'accuracy', 100, 1)} %)"
+        rows = [figures[name]] if name in figures else [figures[dim].get(name) for dim in dims]
+        cells = [cell(row) if row else "" for row in rows]
+        lines.append("| " + " | ".join([title, *cells, *[""] * (len(dims) - len(rows))]) + " |")
+    return "\n".join(lines)
+
+
+def pythae_table() -> str:
+    """Test ELBO and time per epoch beside pythae's; the last row is the paired difference and the ratio of times."""
+    result = load("pythae.json")
+    elbo, datasets = result["elbo"], [name for name in ("digits", "mnist") if name in result["times"]]
+    times = {name: result["times"][name]["graphvae"]["summary"] for name in datasets}
+    titles = {"digits": "seconds per epoch, digits", "mnist": "seconds per epoch, MNIST"}
+    lines = ["| VAE on digits | test ELBO, nats | " + " | ".join(titles[name] for name in datasets) + " |"]
+    lines.append("|---" * (len(datasets) + 2) + "|")
+    for package in ("graphvae", "pythae"):
+        title = "graphvae" if package == "graphvae" else f"pythae {result['machine']['versions']['pythae']}"
+        seconds = [f"{times[name][package]['median']:.3g}" for name in datasets]
+        lines.append("| " + " | ".join([title, figure(elbo, package, 1, 2), *seconds]) + " |")
+    ratios = [times[name]["ratio"] for name in datasets]
+    cells = [f"{ratio['median']:.2f}x (quartiles {ratio['low']:.2f} to {ratio['high']:.2f})" for ratio in ratios]
+    lines.append("| " + " | ".join(["graphvae's gain", figure(elbo, "difference", 1, 2), *cells]) + " |")
+    return "\n".join(lines)
+
+
+def burda_table() -> str:
+    """Test NLL of VAE and IWAE on MNIST beside Burda et al."""
+    lines = ["| MNIST | test NLL, nats | epochs | as published, 3280 epochs | s per epoch |", "|---" * 5 + "|"]
+    for run in load("mnist_burda.json")["runs"]:
+        nll = f"{run['nll']:.2f} ± {run['nll_standard_error']:.2f}"
+        lines.append(f"| {run['row']} | {nll} | {run['epochs']} | {run['published']} | {run['seconds_per_epoch']:.0f} |")
+    return "\n".join(lines)
+
+
+def few_labels_table() -> str:
+    """Error in % with ten labels a class, beside Kingma et al. (2014) on MNIST."""
+    result = load("few_labels.json")
+    rows, published = result["rows"], result["published"]
+    titles = [f"{data} ({next(iter(row.values()))['n']} seeds)" for data, row in rows.items()]
+    lines = ["| error in %, 10 labels a class | " + " | ".join(titles) + " | MNIST, as published |"]
+    lines.append("|---" * (len(titles) + 2) + "|")
+    for name in next(iter(rows.values())):
+        cells = [figure({"e": row[name]}, "e", 1, 1) for row in rows.values()]
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {published.get(name, '')} |")
+    return "\n".join(lines)
+
+
+def steps_table() -> str:
+    """Training steps and whole fits beside PyG."""
+    lines = [
+        "| graph | nodes | edges | ours, ms a step | PyG, ms a step | ratio (quartiles) | whole fit, ratio |",
+        "|---" * 7 + "|",
+    ]
+    for row in load("training_step.json")["rows"]:
+        step, fit = row["step"], row.get("fit")
+        quartiles = " to ".join(f"{value:.1f}" for value in step["quartiles"])
+        cells = [row["graph"], f"{row['nodes']:,}".replace(",", " "), f"{row['edges']:,}".replace(",", " ")]
+        cells += [f"{1000 * step['ours']:.1f}", f"{1000 * step['peer']:.1f}", f"{step['ratio']:.1f} ({quartiles})"]
+        lines.append("| " + " | ".join([*cells, f"{fit['ratio']:.1f}" if fit else ""]) + " |")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
-    print(links_table(), likelihood_table(), sep="\n\n")
+    print(links_table(), likelihood_table(), digits_table(), generation_table(), sep="\n\n")

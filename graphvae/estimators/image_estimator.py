@@ -32,6 +32,7 @@ from graphvae.training.loop import resolve_device
 from graphvae.training.randomness import check_seed, seeded
 from graphvae.variational.bound import Bound, bound
 from graphvae.variational.posteriors import PosteriorFamily
+from graphvae.variational.spherical import unit_vectors
 
 __all__ = ["ImageEstimator"]
 
@@ -299,6 +300,9 @@ class ImageEstimator(LatentArithmetic, ClassNamePrefixFeaturesOutMixin, Transfor
     @torch.no_grad()
     def _decode_mean(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         device = next(self.module_.parameters()).device
+        if self.options_["posterior"].support == "sphere":
+            # Expectations, and points between two of them, lie inside the sphere that the decoder was trained on.
+            z = unit_vectors(z)
         return self.module_.decode(z.to(device), condition).mean
 
     def _shaped(self, x: Tensor) -> np.ndarray:

@@ -10,10 +10,14 @@ import numpy as np
 
 from graphvae._check import InputError, integer
 
-__all__ = ["ACTIVE_THRESHOLD", "EmbeddingQuality", "active_units", "embedding_quality"]
+__all__ = ["ACTIVE_THRESHOLD", "LIMIT", "EmbeddingQuality", "active_units", "embedding_quality"]
 
 # Variance of the posterior mean over data above which a latent unit counts as used: Burda et al. (2016), section 4.
 ACTIVE_THRESHOLD = 0.01
+
+# Data judged at most. Time grows with their square: MNIST's 60 000 in 50 dimensions take 20 s on one core, these 4 s.
+# The standard error of an accuracy is below 0.4 % by then, and no graph among the data sets is larger.
+LIMIT = 20_000
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class EmbeddingQuality:
         knn_error: its standard error over folds.
         nmi: normalised mutual information of k-means clusters (as many as classes) with the labels, in [0, 1].
         ari: adjusted Rand index of the same clusters; 0 is chance.
-        count: labelled data used.
+        count: labelled data used; of more than ``limit``, a stratified subsample.
         folds: stratified folds.
     """
 
@@ -45,10 +49,20 @@ class EmbeddingQuality:
         return asdict(self)
 
 
-def embedding_quality(vectors: Any, labels: Any, *, folds: int = 5, seed: int = 0) -> EmbeddingQuality:
+def embedding_quality(
+    vectors: Any, labels: Any, *, folds: int = 5, seed: int = 0, limit: int | None = LIMIT
+) -> EmbeddingQuality:
     """Linear probe, k nearest neighbours and clustering agreement of ``vectors`` ``(N, D)`` with ``labels`` ``(N,)``.
 
     Data labelled -1, and classes with fewer members than folds, are left out.
+
+    Args:
+        vectors: ``(N, D)``.
+        labels: ``(N,)``, of any type; -1 is none.
+        folds: of the cross-validation, stratified.
+        seed: of the folds, the clusters and the subsample.
+        limit: of more labelled data, a stratified subsample of about so many is judged (accuracies are then those of
+            fewer training data, a little lower); None judges all. ``count`` says how many it was.
 
     Raises:
         InputError: for shapes that do not fit, or fewer than two classes or too few vectors left.
@@ -62,12 +76,16 @@ def embedding_quality(vectors: Any, labels: Any, *, folds: int = 5, seed: int = 
     from sklearn.preprocessing import StandardScaler
 
     folds = integer("folds", folds, low=2)
+    limit = None if limit is None else integer("limit", limit, low=1)
     z, y = np.asarray(vectors, dtype=np.float64), np.asarray(labels)
     if z.ndim != 2 or y.shape != (len(z),):
         raise InputError(f"vectors {z.shape} and labels {y.shape}: expected (N, D) and (N,)")
     classes, counts = np.unique(y, return_counts=True)
     kept = np.isin(y, classes[(counts >= folds) & (classes != -1)])
     z, y = z[kept], y[kept]
+    if limit is not None and len(y) > limit:
+        chosen = _stratified(y, limit, folds, seed)
+        z, y = z[chosen], y[chosen]
     k = len(np.unique(y))
     if k < 2:
         raise InputError(f"labels: {k} classes have {folds} members or more; expected at least 2")
@@ -88,6 +106,15 @@ def embedding_quality(vectors: Any, labels: Any, *, folds: int = 5, seed: int = 
         count=len(y),
         folds=folds,
     )
+
+
+def _stratified(y: np.ndarray, limit: int, least: int, seed: int) -> np.ndarray:
+    """Rows of a subsample in ascending order: of each class its share of ``limit`` by floor, but at least ``least``."""
+    order = np.random.default_rng(seed).permutation(len(y))
+    classes, counts = np.unique(y, return_counts=True)
+    wanted = np.minimum(counts, np.maximum(least, limit * counts // len(y)))
+    rows = [order[y[order] == c][:n] for c, n in zip(classes, wanted, strict=True)]
+    return np.sort(np.concatenate(rows))
 
 
 def active_units(means: Any) -> int:

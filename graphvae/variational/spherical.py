@@ -11,7 +11,7 @@ from torch.distributions.kl import register_kl
 
 from graphvae.variational.distributions import expand_scalar
 
-__all__ = ["HypersphericalUniform", "PowerSpherical"]
+__all__ = ["HypersphericalUniform", "PowerSpherical", "unit_vectors"]
 
 
 class PowerSpherical(Distribution):

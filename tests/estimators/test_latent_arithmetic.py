@@ -48,3 +48,14 @@ def test_what_is_masked_is_not_read_and_what_is_not_is_kept(vae):
     np.testing.assert_array_equal(filled, vae.impute(X, mask, steps=5))
     np.testing.assert_array_equal(filled[~mask], X[~mask])
     assert np.isfinite(filled).all()
+
+
+def test_on_a_sphere_only_directions_are_decoded():
+    """Expectations, halfway points and the origin of a grid lie inside the sphere that the decoder was trained on."""
+    vae = VAE(3, hidden_dims=(8,), posterior="hyperspherical", epochs=2).fit(X)
+    z = vae.transform(X[:2])
+    assert (np.linalg.norm(z, axis=1) < 1).all()
+    np.testing.assert_allclose(vae.inverse_transform(z), vae.inverse_transform(0.1 * z), atol=1e-5)
+    middle = vae.interpolate(X[0], X[1], steps=3)[1]
+    np.testing.assert_allclose(middle, vae.inverse_transform(5 * (z[:1] + z[1:]))[0], atol=1e-5)
+    np.testing.assert_allclose(vae.traverse(steps=3)[1, 1], vae.inverse_transform(np.eye(3)[:1])[0], atol=1e-5)

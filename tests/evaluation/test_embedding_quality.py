@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 
 from graphvae._check import InputError
-from graphvae.evaluation.embedding_quality import active_units, embedding_quality
+from graphvae.evaluation.embedding_quality import LIMIT, active_units, embedding_quality
 
 
 def blobs(n: int = 90, noise: float = 0.8, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -69,6 +70,40 @@ def test_unlabelled_data_and_rare_classes_are_left_out():
     assert embedding_quality(more, labels) == embedding_quality(z, y)
 
 
+def test_of_many_data_a_stratified_subsample_is_judged():
+    rng = np.random.default_rng(0)
+    y = rng.permutation(np.repeat([0, 1, 2, 3], [600, 250, 145, 5]))
+    z = y[:, None] * np.array([6.0, 0, 0]) + rng.normal(size=(1000, 3))
+    # A class of five keeps all of them: with fewer than there are folds, it could not be judged.
+    part = embedding_quality(z, y, limit=100)
+    assert part.count == 60 + 25 + 14 + 5
+    assert part.probe > 0.9
+    assert part == embedding_quality(z, y, limit=100)
+    assert part != embedding_quality(z, y, limit=100, seed=1)
+    whole = embedding_quality(z, y)
+    assert whole.count == 1000
+    assert whole == embedding_quality(z, y, limit=None) == embedding_quality(z, y, limit=1000)
+
+
+def test_a_subsample_is_not_the_front():
+    """The first half is noise, the second is perfect: a subsample sees both."""
+    y = np.tile([0, 1], 500)
+    z = np.where(np.arange(1000) < 500, np.random.default_rng(0).normal(size=1000), 10.0 * y)[:, None]
+    assert embedding_quality(z, y, limit=200).knn == pytest.approx(embedding_quality(z, y).knn, abs=0.1)
+
+
+@pytest.mark.slow
+def test_embeddings_of_the_size_of_mnist_take_seconds():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 10, 60_000)
+    z = rng.normal(size=(10, 50))[y] + rng.normal(size=(60_000, 50))
+    start = time.process_time()
+    quality = embedding_quality(z, y)
+    assert time.process_time() - start < 20
+    assert 19_990 <= quality.count <= LIMIT
+    assert quality.knn > 0.9
+
+
 def test_the_global_random_state_is_left_alone():
     before = np.random.get_state()[1].copy()  # noqa: NPY002 - the very thing that must not change
     embedding_quality(*blobs())
@@ -95,6 +130,12 @@ def test_what_cannot_be_judged_is_refused(z, y, message):
 def test_folds_are_at_least_two(folds):
     with pytest.raises(InputError, match="folds="):
         embedding_quality(*blobs(), folds=folds)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 2.5, "all"])
+def test_a_limit_is_a_count_or_none(limit):
+    with pytest.raises(InputError, match="limit="):
+        embedding_quality(*blobs(), limit=limit)
 
 
 def test_too_few_data_for_five_neighbours_are_refused():
