@@ -52,7 +52,7 @@ def test_what_is_masked_is_not_read_and_what_is_not_is_kept(vae):
 
 def test_on_a_sphere_only_directions_are_decoded():
     """Expectations, halfway points and the origin of a grid lie inside the sphere that the decoder was trained on."""
-    vae = VAE(3, hidden_dims=(8,), posterior="hyperspherical", epochs=2).fit(X)
+    vae = gv.VAE(3, hidden_dims=(8,), posterior="hyperspherical", epochs=2).fit(X)
     z = vae.transform(X[:2])
     assert (np.linalg.norm(z, axis=1) < 1).all()
     np.testing.assert_allclose(vae.inverse_transform(z), vae.inverse_transform(0.1 * z), atol=1e-5)
