@@ -98,7 +98,8 @@ class ControlVariate:
     def clear_edges(self, columns: Tensor, k: int, first: int) -> None:
         """Zero the ``columns``, nodes from ``first`` on, that shift k takes to the other end of an edge."""
         at = k * self.num_nodes + first
-        start, stop = torch.searchsorted(self.edge_keys, torch.tensor([at, at + columns.shape[1]])).tolist()
+        # numpy's search takes microseconds where torch's takes tens of them.
+        start, stop = self.edge_keys.numpy().searchsorted([at, at + columns.shape[1]]).tolist()
         if start < stop:
             columns.index_fill_(1, (self.edge_keys[start:stop] - at).to(columns.device), 0)
 
