@@ -142,7 +142,9 @@ def burda_table() -> str:
     lines = ["| MNIST | test NLL, nats | epochs | as published, 3280 epochs | s per epoch |", "|---" * 5 + "|"]
     for run in load("mnist_burda.json")["runs"]:
         nll = f"{run['nll']:.2f} ± {run['nll_standard_error']:.2f}"
-        lines.append(f"| {run['row']} | {nll} | {run['epochs']} | {run['published']} | {run['seconds_per_epoch']:.0f} |")
+        lines.append(
+            f"| {run['row']} | {nll} | {run['epochs']} | {run['published']} | {run['seconds_per_epoch']:.0f} |"
+        )
     return "\n".join(lines)
 
 
@@ -175,4 +177,5 @@ def steps_table() -> str:
 
 
 if __name__ == "__main__":
-    print(links_table(), likelihood_table(), digits_table(), generation_table(), sep="\n\n")
+    made = (links_table, likelihood_table, digits_table, generation_table, burda_table, few_labels_table)
+    print(*(table() for table in (*made, pythae_table, steps_table)), sep="\n\n")

@@ -25,13 +25,38 @@ def tables() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize(("name", "result"), [("links_table", "links.json"), ("likelihood_table", "likelihood.json")])
-def test_tables_come_from_the_committed_results(name: str, result: str) -> None:
-    module = tables()
-    assert getattr(module, name)() in README
+@pytest.mark.parametrize(
+    ("page", "name", "result"),
+    [
+        ("README.md", "links_table", "links.json"),
+        ("README.md", "likelihood_table", "likelihood.json"),
+        ("docs/images.md", "digits_table", "digits.json"),
+        ("docs/images.md", "generation_table", "digits.json"),
+        ("docs/images.md", "burda_table", "mnist_burda.json"),
+        ("docs/images.md", "few_labels_table", "few_labels.json"),
+        ("docs/images.md", "pythae_table", "pythae.json"),
+        ("docs/speed.md", "steps_table", "training_step.json"),
+    ],
+)
+def test_tables_come_from_the_committed_results(page: str, name: str, result: str) -> None:
+    module, text = tables(), (ROOT / page).read_text(encoding="utf-8")
+    assert getattr(module, name)() in text
     command = module.load(result)["command"]
-    shown = [line.strip() for line in README.splitlines() if line.startswith("    graphvae benchmark")]
-    assert any(command.startswith(line) for line in shown)
+    shown = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    assert any(
+        command.startswith(line) for line in shown if line.startswith(("graphvae benchmark", "python benchmarks/"))
+    )
+
+
+def test_every_result_is_in_a_table() -> None:
+    used = {"links", "likelihood", "digits", "mnist_burda", "few_labels", "pythae", "training_step", "pair_kernels"}
+    assert {path.stem for path in (ROOT / "benchmarks" / "results").glob("*.json")} == used
+
+
+def test_links_and_pictures_of_the_pages_are_there() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+            assert "://" in target or (page.parent / target).exists(), (page.name, target)
 
 
 def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:

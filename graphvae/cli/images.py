@@ -50,7 +50,9 @@ def train_images(
     origin = {"name": data, "test": test, "seed": settings["seed"]}
     train, held = _parts(origin)
     say(f"{data}: {len(train)} images to train on, {len(held)} for the test, {train.num_features} values each")
-    estimator.fit(train.x, train.y, progress=not quiet)
+    # Only convolutions care which pixels are neighbours.
+    pixels = train.unflat().x if settings.get("network") == "conv" else train.x
+    estimator.fit(pixels, train.y, progress=not quiet)
     text, figures = _scores(estimator, held)
     save_image_run(estimator, folder, overwrite=overwrite)
     metrics = {"run": str(folder), "data": origin, "test": figures}

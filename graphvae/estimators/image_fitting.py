@@ -119,7 +119,7 @@ def fit_images(
                 order[:] = torch.randperm(len(x)).to(device).tensor_split(batches)
         rows = order[batch]
         beta = options["beta"] * min(1.0, epoch / max(options["kl_warmup"], 1))
-        return objective(rows, binarised(x[rows], options["binarize"]), beta)
+        return objective(rows, binarised(x.index_select(0, rows), options["binarize"]), beta)
 
     with progress_bar(options["epochs"], enabled=progress) as callback:
         return train(
@@ -158,11 +158,14 @@ def bound_objective(
             analytic=options["posterior"].analytic_kl and not iwae,
             free_bits=options["free_bits"],
         )
-        value = terms.iwae() if iwae else terms.elbo(beta)
         figures = {"reconstruction": terms.log_likelihood.mean()}
         if options["posterior"].variational:
             figures["kl"] = terms.kl.mean()
-        return -value.mean(), figures
+        if iwae:
+            return -terms.iwae().mean(), figures
+        # Minus the mean of terms.elbo(beta), from means that are taken anyway.
+        kl = figures.get("kl", 0.0) + terms.shortfall if options["free_bits"] else figures.get("kl", 0.0)
+        return beta * kl - figures["reconstruction"], figures
 
     return objective
 

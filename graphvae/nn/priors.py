@@ -13,7 +13,7 @@ from torch.distributions import Independent
 from graphvae._check import InputError, integer, number
 from graphvae.nn.inputs import GraphInputs, dropout_features
 from graphvae.nn.layers import SparseLinear
-from graphvae.variational.distributions import diagonal_normal, expand_scalar
+from graphvae.variational.distributions import DiagonalNormal, diagonal_normal
 from graphvae.variational.spherical import HypersphericalUniform
 
 __all__ = ["PRIORS", "FeaturePrior", "LatentShape", "SphericalUniformPrior", "StandardNormalPrior"]
@@ -57,8 +57,7 @@ class StandardNormalPrior(nn.Module):
         """``p(z)`` of batch shape ``()`` and event shape ``(N, D)`` for a graph, ``(B,)`` and ``(D,)`` for images."""
         anchor: Tensor = self.anchor  # type: ignore[assignment]
         shape = torch.Size((inputs.num_vectors, self.latent_dim))
-        zero, one = (expand_scalar(value, anchor, shape) for value in (0.0, 1.0))
-        return diagonal_normal(zero, one, inputs.event_dim)
+        return DiagonalNormal(anchor.expand(shape), 1.0, inputs.event_dim, standard=True)
 
 
 class SphericalUniformPrior(nn.Module):

@@ -105,7 +105,8 @@ def train(
     if patience is not None and validate is None:
         raise InputError(f"patience={patience}: expected validate as well; without it nothing can be selected")
     first, last = check_learning_rate(learning_rate)
-    optimiser = torch.optim.Adam(module.parameters(), lr=first, fused=True)
+    parameters = list(module.parameters())
+    optimiser = torch.optim.Adam(parameters, lr=first, fused=True)
     history: list[dict[str, float]] = []
     best_score, best_epoch, best_state = -math.inf, 0, None
     for epoch in range(1, epochs + 1):
@@ -119,7 +120,8 @@ def train(
             # The terms come first: a loss is not finite because one of them is not.
             figures = {name: float(value.detach()) for name, value in {**terms, "loss": loss}.items()}
             _check_finite(epoch, figures)
-            optimiser.zero_grad(set_to_none=True)
+            for parameter in parameters:
+                parameter.grad = None
             loss.backward()
             optimiser.step()
             sums = {name: sums.get(name, 0.0) + value for name, value in figures.items()}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Size, Tensor
 from torch.distributions import Distribution, Independent, Normal
 from torch.distributions.kl import register_kl
+from torch.nn.functional import mse_loss
 
-__all__ = ["FullNormal", "Point", "diagonal_normal", "expand_scalar", "sum_vectors"]
+__all__ = ["DiagonalNormal", "FullNormal", "Point", "diagonal_normal", "expand_scalar", "sum_vectors"]
 
 # exp(10) is far beyond any useful standard deviation and far below overflow; PyG's VGAE bounds log sigma at the same.
 MAX_LOG_SCALE = 10.0
@@ -17,13 +19,89 @@ MAX_LOG_SCALE = 10.0
 MIN_LOG_SCALE = -15.0
 
 
-def diagonal_normal(loc: Tensor, scale: Tensor, event_dim: int) -> Independent:
+def diagonal_normal(loc: Tensor, scale: Tensor, event_dim: int) -> DiagonalNormal:
     """``N(loc, diag(scale²))`` whose last ``event_dim`` dimensions are one event.
 
     torch's own argument checks are off: they cost a pass over the data at every step, and a non-finite term stops the
     training loop anyway, with its name.
     """
-    return Independent(Normal(loc, scale, validate_args=False), event_dim, validate_args=False)
+    return DiagonalNormal(loc, scale, event_dim)
+
+
+class DiagonalNormal(Independent):
+    """torch's ``Independent(Normal)``, with half the passes over the data and half the nodes in the gradient's graph.
+
+    Args:
+        loc: ``(*batch, *event)`` means.
+        scale: standard deviations of that shape, or one for all: ``()``, or a number, of which no gradient is taken.
+        event_dim: number of dimensions of the event.
+        log_scale: logarithm of a ``scale`` that is a tensor, if it is at hand.
+        standard: that ``loc`` is 0 and ``scale`` 1, which spares divergences from it most of their work.
+    """
+
+    def __init__(
+        self,
+        loc: Tensor,
+        scale: Tensor | float,
+        event_dim: int,
+        log_scale: Tensor | None = None,
+        *,
+        standard: bool = False,
+    ) -> None:
+        self.standard = standard
+        if isinstance(scale, Tensor) and scale.dim() and scale.shape != loc.shape:
+            loc, scale = torch.broadcast_tensors(loc, scale)
+        self.loc, self.one_or_all, self.log_scale, self.reinterpreted_batch_ndims = loc, scale, log_scale, event_dim
+        batch = loc.dim() - event_dim
+        Distribution.__init__(self, loc.shape[:batch], loc.shape[batch:], validate_args=False)
+
+    @property
+    def stddev(self) -> Tensor:
+        """Standard deviations ``(*batch, *event)``."""
+        if isinstance(self.one_or_all, Tensor):
+            return self.one_or_all.expand(self.loc.shape)
+        return expand_scalar(self.one_or_all, self.loc, self.loc.shape)
+
+    @property
+    def base_dist(self) -> Normal:
+        """One normal for every number."""
+        return Normal(self.loc, self.stddev, validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """``(*sample, *batch)`` log-density in nats."""
+        scale, loc, event = self.one_or_all, self.loc, self.reinterpreted_batch_ndims
+        numbers = math.prod(self.event_shape)
+        constant = 0.5 * math.log(2 * math.pi) * numbers
+        if isinstance(scale, Tensor) and scale.dim():
+            log_scale = scale.log() if self.log_scale is None else self.log_scale
+            return _sum_last(torch.sub(-log_scale, ((value - loc) / scale).square(), alpha=0.5), event) - constant
+        if value.shape != loc.shape:
+            value, loc = torch.broadcast_tensors(value, loc)
+        squares = _sum_last(mse_loss(loc, value, reduction="none"), event)
+        if isinstance(scale, Tensor):
+            return squares * (-0.5 / scale.square()) - (scale.log() * numbers + constant)
+        return torch.sub(squares.new_full((), -math.log(scale) * numbers - constant), squares, alpha=0.5 / scale**2)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> DiagonalNormal:
+        """For a larger batch."""
+        shape = Size(batch_shape) + self.event_shape
+        return DiagonalNormal(self.loc.expand(shape), self.stddev.expand(shape), self.reinterpreted_batch_ndims)
+
+
+@register_kl(DiagonalNormal, DiagonalNormal)
+def _kl_diagonal(p: DiagonalNormal, q: DiagonalNormal) -> Tensor:
+    mu, r = p.loc, p.one_or_all if isinstance(p.one_or_all, Tensor) else p.stddev
+    log_r = r.log() if p.log_scale is None else p.log_scale
+    if not q.standard:
+        scale = q.stddev
+        mu, r, log_r = (mu - q.loc) / scale, r / scale, log_r - scale.log()
+    each = torch.sub(log_r, torch.addcmul(mu.square(), r, r), alpha=0.5)
+    return -(_sum_last(each, p.reinterpreted_batch_ndims) + 0.5 * math.prod(p.event_shape))
+
+
+def _sum_last(x: Tensor, dims: int) -> Tensor:
+    """The sum over so many last dimensions; over none, unlike torch's, ``x`` itself."""
+    return x.sum(tuple(range(-dims, 0))) if dims else x
 
 
 class FullNormal(Distribution):

@@ -15,7 +15,7 @@ from torch.distributions import Bernoulli, Distribution, Independent
 from torch.nn.functional import softplus
 
 from graphvae._check import InputError, number
-from graphvae.variational.distributions import diagonal_normal
+from graphvae.variational.distributions import DiagonalNormal
 
 __all__ = [
     "OBSERVATIONS",
@@ -83,7 +83,7 @@ class GaussianObservation(ObservationFamily):
 
     def forward(self, parameters: Tensor) -> Distribution:
         """The Gaussian of means ``(*, D)``."""
-        return diagonal_normal(parameters, self.log_scale.exp().expand(parameters.shape), event_dim=1)
+        return DiagonalNormal(parameters, self.log_scale.exp() if self.scale is None else self.scale, event_dim=1)
 
 
 class BernoulliObservation(ObservationFamily):

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 
 from graphvae._check import InputError, integer
-from graphvae.variational.distributions import MAX_LOG_SCALE, MIN_LOG_SCALE, FullNormal, Point, diagonal_normal
+from graphvae.variational.distributions import MAX_LOG_SCALE, MIN_LOG_SCALE, DiagonalNormal, FullNormal, Point
 from graphvae.variational.flows import FlowPosterior
 from graphvae.variational.spherical import PowerSpherical, unit_vectors
 
@@ -86,7 +86,8 @@ class GaussianPosterior(PosteriorFamily):
         loc, log_scale = parameters.chunk(2, -1)
         if around is not None:
             loc, log_scale = loc + around.mean, log_scale + around.stddev.log()
-        return diagonal_normal(loc, log_scale.clamp(MIN_LOG_SCALE, MAX_LOG_SCALE).exp(), event_dim)
+        log_scale = log_scale.clamp(MIN_LOG_SCALE, MAX_LOG_SCALE)
+        return DiagonalNormal(loc, log_scale.exp(), event_dim, log_scale)
 
 
 class FullGaussianPosterior(PosteriorFamily):

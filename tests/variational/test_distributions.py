@@ -8,16 +8,63 @@ import scipy.stats
 import torch
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
-from graphvae.variational.distributions import FullNormal, Point, diagonal_normal, expand_scalar
+from graphvae.variational.distributions import DiagonalNormal, FullNormal, Point, diagonal_normal, expand_scalar
+
+
+def diagonals(shape, event_dim):
+    """Ways to say the same as torch's ``Independent(Normal)``: ours and theirs, and what the gradient is taken in."""
+    loc, log_scale = torch.randn(2, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    loc.requires_grad_()
+    log_scale.requires_grad_()
+    one = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    for ours, scale, inputs in [
+        (diagonal_normal(loc, log_scale.exp(), event_dim), log_scale.exp(), [loc, log_scale]),
+        (DiagonalNormal(loc, log_scale.exp(), event_dim, log_scale), log_scale.exp(), [loc, log_scale]),
+        (DiagonalNormal(loc, one.exp(), event_dim), one.exp().expand(shape), [loc, one]),
+        (DiagonalNormal(loc, 0.3, event_dim), torch.full(shape, 0.3, dtype=torch.float64), [loc]),
+    ]:
+        yield ours, Independent(Normal(loc, scale), event_dim), inputs
+    zeros = torch.zeros((), dtype=torch.float64).expand(shape)
+    yield (
+        DiagonalNormal(zeros, 1.0, event_dim, standard=True),
+        Independent(Normal(torch.zeros(shape, dtype=torch.float64), 1.0), event_dim),
+        [],
+    )
+
+
+def same_with_gradients(found, expected, inputs):
+    torch.testing.assert_close(found, expected)
+    if inputs:
+        ours, theirs = (torch.autograd.grad(value.sum(), inputs, retain_graph=True) for value in (found, expected))
+        for a, b in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(a, b)
 
 
 @pytest.mark.parametrize(("shape", "event_dim"), [((5, 2), 2), ((7, 3), 1), ((4,), 0)])
-def test_diagonal_normal_is_torch_s_with_the_event_declared(shape, event_dim):
-    loc, scale = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
-    scale = scale.exp()
-    ours, theirs = diagonal_normal(loc, scale, event_dim), Independent(Normal(loc, scale), event_dim)
-    assert (ours.batch_shape, ours.event_shape) == (theirs.batch_shape, theirs.event_shape)
-    assert torch.equal(ours.log_prob(loc + 1), theirs.log_prob(loc + 1))
+def test_a_diagonal_normal_is_torch_s_however_its_scale_is_given(shape, event_dim):
+    x = torch.randn(3, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for ours, theirs, inputs in diagonals(shape, event_dim):
+        assert (ours.batch_shape, ours.event_shape) == (theirs.batch_shape, theirs.event_shape)
+        for name in ("mean", "stddev", "variance"):
+            torch.testing.assert_close(getattr(ours, name), getattr(theirs, name))
+        torch.testing.assert_close(ours.entropy(), theirs.entropy())
+        for value in (x, x[0]):
+            same_with_gradients(ours.log_prob(value), theirs.log_prob(value), inputs)
+        wider = (2, *ours.batch_shape)
+        torch.testing.assert_close(ours.expand(wider).log_prob(x[0]), theirs.expand(wider).log_prob(x[0]))
+        draws = []
+        for q in (ours, theirs):
+            with torch.random.fork_rng(devices=[]):
+                torch.default_generator.manual_seed(2)
+                draws.append(q.rsample((2,)))
+        torch.testing.assert_close(*draws)
+
+
+@pytest.mark.parametrize(("shape", "event_dim"), [((5, 2), 2), ((7, 3), 1), ((4,), 0)])
+def test_divergences_of_diagonal_normals_are_torch_s(shape, event_dim):
+    for p, torch_p, inputs in diagonals(shape, event_dim):
+        for q, torch_q, _ in diagonals(shape, event_dim):
+            same_with_gradients(kl_divergence(p, q), kl_divergence(torch_p, torch_q), inputs)
 
 
 @pytest.mark.parametrize(("shape", "event_dim"), [((5, 2), 2), ((7, 3), 1)])
