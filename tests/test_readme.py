@@ -36,6 +36,7 @@ def tables() -> ModuleType:
         ("docs/images.md", "few_labels_table", "few_labels.json"),
         ("docs/images.md", "pythae_table", "pythae.json"),
         ("docs/speed.md", "steps_table", "training_step.json"),
+        ("docs/speed.md", "paths_table", "paths.json"),
     ],
 )
 def test_tables_come_from_the_committed_results(page: str, name: str, result: str) -> None:
@@ -49,7 +50,17 @@ def test_tables_come_from_the_committed_results(page: str, name: str, result: st
 
 
 def test_every_result_is_in_a_table() -> None:
-    used = {"links", "likelihood", "digits", "mnist_burda", "few_labels", "pythae", "training_step", "pair_kernels"}
+    used = {
+        "links",
+        "likelihood",
+        "digits",
+        "mnist_burda",
+        "few_labels",
+        "pythae",
+        "training_step",
+        "pair_kernels",
+        "paths",
+    }
     assert {path.stem for path in (ROOT / "benchmarks" / "results").glob("*.json")} == used
 
 

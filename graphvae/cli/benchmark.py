@@ -15,7 +15,9 @@ __all__ = ["benchmark"]
 
 def benchmark(
     datasets: Annotated[str, typer.Option(help="Names by comma; NAME:featureless leaves features out.")] = "cora",
-    models: Annotated[str, typer.Option(help="By comma: vgae, vgae:PRESET, gae, or a baseline.")] = "vgae,gae,katz",
+    models: Annotated[
+        str, typer.Option(help="By comma: vgae, vgae:PRESET, vgae:OBJECTIVE, gae, or a baseline.")
+    ] = "vgae,gae,katz",
     runs: Annotated[int, typer.Option(help="Random splits per data set.")] = 10,
     val: Annotated[float, typer.Option(help="Share of edges for validation.")] = 0.05,
     test: Annotated[float, typer.Option(help="Share of edges for the test.")] = 0.10,

@@ -25,7 +25,12 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Training steps, full batch.")] = None,
     latent_dim: Annotated[int | None, typer.Option(help="Dimension of the latent space.")] = None,
     hidden_dims: Annotated[str | None, typer.Option(help="Widths of hidden layers: 32 or 64,32 or none.")] = None,
-    objective: Annotated[str | None, typer.Option(help="kipf, elbo or sampled; for vae: elbo, beta or iwae.")] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            help="kipf, elbo or sampled; kipf:exact and the like ask for a path; for vae: elbo, beta or iwae."
+        ),
+    ] = None,
     prior: Annotated[str | None, typer.Option(help="normal or features (vgae).")] = None,
     dropout: Annotated[float | None, typer.Option(help="Rate in the encoder.")] = None,
     beta: Annotated[float | None, typer.Option(help="Weight of the KL divergence (vgae).")] = None,

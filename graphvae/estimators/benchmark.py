@@ -19,6 +19,7 @@ from graphvae.data.splits import LinkSplit, split_links
 from graphvae.estimators.parameters import to_json
 from graphvae.estimators.scoring import heuristic_scores
 from graphvae.estimators.vgae import GAE, PRESETS, VGAE
+from graphvae.training.objectives import OBJECTIVES, objective_named
 
 __all__ = ["PUBLISHED", "BenchmarkResult", "parse_dataset", "parse_model", "run_benchmark"]
 
@@ -104,20 +105,25 @@ def parse_dataset(spec: str) -> tuple[str, bool]:
 
 
 def parse_model(spec: str) -> Callable[[int], Any] | str:
-    """``"vgae"``, ``"vgae:PRESET"`` or ``"gae"`` as a maker of estimators by seed; a baseline's name stays a name.
+    """``"vgae"``, ``"vgae:CHOICE"`` or ``"gae"`` as a maker of estimators by seed; a baseline's name stays a name.
+
+    A choice is a preset, or an objective for the plain model: ``"sampled"``, ``"kipf:exact"``.
 
     Raises:
-        InputError: for an unknown model or preset.
+        InputError: for an unknown model or choice.
     """
     from graphvae.evaluation.heuristics import HEURISTICS
 
-    name, _, preset = spec.strip().partition(":")
+    name, _, choice = spec.strip().partition(":")
     one_of("model", name, ["vgae", "gae", *HEURISTICS])
-    if preset and name != "vgae":
-        raise InputError(f"model={spec!r}: expected a preset for vgae only")
+    if choice and name != "vgae":
+        raise InputError(f"model={spec!r}: expected a preset or an objective for vgae only")
+    if name == "vgae" and choice.partition(":")[0] in OBJECTIVES and choice not in PRESETS:
+        objective_named(choice)
+        return lambda seed: VGAE(objective=choice, seed=seed)
     if name == "vgae":
-        resolve("preset", preset or "paper", PRESETS)
-        return lambda seed: VGAE.preset(preset or "paper", seed=seed)
+        resolve("preset", choice or "paper", PRESETS)
+        return lambda seed: VGAE.preset(choice or "paper", seed=seed)
     return (lambda seed: GAE(seed=seed)) if name == "gae" else name
 
 
@@ -134,7 +140,7 @@ def run_benchmark(
 
     Args:
         datasets: names, with ``:featureless`` where features are to be left out.
-        models: ``vgae``, ``vgae:PRESET``, ``gae``, or a baseline.
+        models: ``vgae``, ``vgae:PRESET``, ``vgae:OBJECTIVE``, ``gae``, or a baseline.
         runs: number of splits; split and model of run r are seeded by r.
         val: share of edges for validation.
         test: share of edges for the test.

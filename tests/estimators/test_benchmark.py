@@ -91,6 +91,8 @@ def test_all_of_it_is_json(result):
 def test_models_by_name():
     assert parse_model("vgae")(7).get_params() == gv.VGAE(seed=7).get_params()
     assert parse_model("vgae:generative")(1).prior == "features"
+    assert parse_model("vgae:elbo")(1).get_params() == gv.VGAE.preset("elbo", seed=1).get_params()
+    assert parse_model("vgae:kipf:exact")(1).get_params() == gv.VGAE(objective="kipf:exact", seed=1).get_params()
     assert isinstance(parse_model("gae")(0), gv.GAE)
     for name in HEURISTICS:
         assert parse_model(name) == name
@@ -103,7 +105,8 @@ def test_models_by_name():
     [
         (["karate"], ["vgea"], {}, "model='vgea'.*did you mean 'vgae'"),
         (["karate"], ["vgae:papr"], {}, "preset='papr'.*did you mean 'paper'"),
-        (["karate"], ["gae:paper"], {}, "expected a preset for vgae only"),
+        (["karate"], ["vgae:kipf:fast"], {}, "path of the objective='fast'"),
+        (["karate"], ["gae:paper"], {}, "expected a preset or an objective for vgae only"),
         (["karat"], ["vgae"], {}, "name='karat'.*did you mean 'karate'"),
         (["karate:nofeatures"], ["vgae"], {}, "dataset view='nofeatures': expected one of 'featureless'"),
         (["karate"], ["vgae"], {"runs": 0}, "runs=0"),

@@ -12,7 +12,12 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SMALL = {
     "a_model_of_the_graph.py": ["digits-knn", "--epochs", "2"],
+    "amortisation_gap.py": ["--epochs", "1", "--images", "10", "--samples", "10", "--steps", "1", "2"],
+    "attribute_vector.py": ["--epochs", "1", "--out", "attribute.svg"],
+    "choose_latent_dim.py": ["--epochs", "1", "--dims", "2", "4", "--folds", "2", "--samples", "5"],
+    "climb_a_property.py": ["--epochs", "1", "--steps", "3"],
     "cora_as_in_the_paper.py": ["digits-knn", "--epochs", "2"],
+    "fine_tune_a_classifier.py": ["--epochs", "1", "--runs", "2", "--steps", "2"],
     "own_edge_list.py": [],
 }
 
