@@ -85,8 +85,8 @@ OBJECTIVES: dict[str, Objective] = {
             True,
             ("exact", "control-variate"),
             "The true evidence lower bound: unordered pairs, no diagonal, no weights.",
-            # Without weights a well-fitted sparse graph has its non-edges' cost in few pairs, which random shifts seldom
-            # meet: the estimate is unbiased and so noisy that Adam ends thousands of nats lower (Cora, d = 16).
+            # Without weights, a well-fitted sparse graph has the cost of its non-edges in few pairs, which random
+            # shifts seldom meet: unbiased, but so noisy that Adam ends thousands of nats lower (Cora, d = 16).
             exact_worth=300.0,
         ),
         Objective(
