@@ -29,10 +29,20 @@ from graphvae.training.randomness import check_seed, seeded
 from graphvae.variational.bound import bound
 from graphvae.variational.posteriors import PosteriorFamily
 
-__all__ = ["Fitted", "build_module", "check_compatible", "check_params", "encode", "fit_graph", "inputs_of"]
+__all__ = [
+    "Fitted",
+    "build_module",
+    "check_compatible",
+    "check_params",
+    "encode",
+    "fit_graph",
+    "inputs_of",
+    "logits_of",
+]
 
 # Non-edges that an intercept is fitted on: all of them where there are no more than so many, else a sample.
 CALIBRATION_PAIRS = 200_000
+PAIRS_AT_ONCE = 1 << 18
 
 
 @dataclass
@@ -203,7 +213,7 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
         from graphvae.evaluation.metrics import average_precision, roc_auc
 
         likelihood = module.decode(module(inputs)[0].mean)
-        positive, negative = _logits(likelihood, held.positive), _logits(likelihood, held.negative)
+        positive, negative = logits_of(likelihood, held.positive), logits_of(likelihood, held.negative)
         if not np.isfinite([*positive, *negative]).all():
             return dict.fromkeys(("auc", "ap", "score"), np.nan)  # training has diverged; the loop says where
         auc, ap = roc_auc(positive, negative), average_precision(positive, negative)
@@ -288,7 +298,7 @@ def _calibrate(module: Autoencoder, mean: np.ndarray, graph: Graph, validation: 
     likelihood = module.decode(torch.from_numpy(mean).to(next(module.parameters()).device))
 
     def logits(pairs: Tensor) -> np.ndarray:
-        values = _logits(likelihood, pairs)
+        values = logits_of(likelihood, pairs)
         if not np.isfinite(values).all():
             raise NonFiniteError("the last epoch: logits are not finite; expected finite ones (lower learning_rate?)")
         return values
@@ -306,5 +316,7 @@ def _calibrate(module: Autoencoder, mean: np.ndarray, graph: Graph, validation: 
     return fit_calibration_intercept(logits(graph.pairs), logits(others), weight)
 
 
-def _logits(likelihood: Any, pairs: Tensor) -> np.ndarray:
-    return likelihood.logits(pairs.to(likelihood.z.device)).double().cpu().numpy()
+def logits_of(likelihood: Any, pairs: Tensor) -> np.ndarray:
+    """``(P,)`` float64 logits of pairs of rows ``(2, P)``, in blocks, so that no array of P vectors is made."""
+    blocks = [likelihood.logits(part.to(likelihood.z.device)) for part in pairs.split(PAIRS_AT_ONCE, 1)]
+    return torch.cat(blocks).double().cpu().numpy()

@@ -11,7 +11,7 @@ from graphvae._check import InputError, one_of
 from graphvae.data.fields import is_sparse
 from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSplit
-from graphvae.estimators.fitting import Fitted, encode
+from graphvae.estimators.fitting import Fitted, encode, logits_of
 from graphvae.estimators.likelihood import elbo_terms
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def pair_logits(fitted: Fitted, mean: np.ndarray, pairs: Any) -> np.ndarray:
     """``(P,)`` float64 logits of pairs of rows ``(2, P)`` at the posterior means ``(N, D)``."""
     device = next(fitted.module.parameters()).device
     likelihood = fitted.module.decode(torch.from_numpy(mean).to(device))
-    return likelihood.logits(torch.as_tensor(pairs, device=device)).double().cpu().numpy()
+    return logits_of(likelihood, torch.as_tensor(pairs))
 
 
 def heuristic_scores(name: str, graph: Graph, pairs: np.ndarray) -> np.ndarray | None:
