@@ -185,5 +185,5 @@ def steps_table() -> str:
 
 
 if __name__ == "__main__":
-    made = (links_table, likelihood_table, digits_table, generation_table, burda_table, few_labels_table)
+    made = (links_table, likelihood_table, digits_table, generation_table, few_labels_table)
     print(*(table() for table in (*made, pythae_table, steps_table, paths_table)), sep="\n\n")

@@ -33,3 +33,6 @@ def test_example_runs(name: str, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout
+    assert "nan" not in done.stdout
+    pictures = [path.suffix for path in tmp_path.iterdir() if path.stat().st_size > 1000]
+    assert bool(pictures) == ("--out" in (EXAMPLES / name).read_text(encoding="utf-8")), pictures
