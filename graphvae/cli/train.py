@@ -126,6 +126,7 @@ def train(
     split = split_links(graph, val=val, test=test, seed=seed)
     say(f"{data}: {graph.num_nodes} nodes, {graph.num_edges} edges, {graph.num_features or 'no'} features", str(split))
     estimator.fit(split, progress=not quiet)
+    say(f"objective {estimator.objective}, path {estimator.fitted.path}")
     metrics: dict[str, Any] = {"run": str(folder)}
     text = ""
     for part, share in (("val", val), ("test", test)):

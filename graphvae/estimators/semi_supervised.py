@@ -34,7 +34,7 @@ class SemiSupervisedVAE(ClassifierMixin, ImageEstimator):
     """M2: ``p(x|z, y) p(z) p(y)`` with ``q(z|x, y) q(y|x)``; labels that are missing are summed out exactly.
 
     Unlabelled data are marked by the label -1. Stacked on another model's latents (M1 + M2) it is a pipeline:
-    ``make_pipeline(VAE(50), SemiSupervisedVAE(likelihood=GaussianObservation(1.0)))``.
+    ``make_pipeline(VAE(50), SemiSupervisedVAE(likelihood=GaussianObservation(0.5)))``.
 
     Args:
         latent_dim: dimension of the latent space.

@@ -166,3 +166,11 @@ def test_another_delimiter():
 def test_what_looks_like_a_path_is_not_looked_up_as_a_name(data, capsys):
     assert main(["train", data]) == 2
     assert f"{data!r} is no file: expected a path to an edge list, or one of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("objective", ["kipf", "kipf:control-variate", "elbo:exact"])
+def test_the_path_over_all_pairs_is_said(objective, capsys):
+    train("karate", "--epochs", "1", "--objective", objective)
+    path = objective.partition(":")[2] or "exact"
+    assert f"objective {objective}, path {path}" in capsys.readouterr().err
+    assert gv.load("runs/karate-vgae-0").fitted.path == path
