@@ -31,7 +31,7 @@ arguments = parser.parse_args()
 
 train, test = gv.load_images("digits").split(0.2, seed=0)
 vae = gv.VAE(latent_dim=16, epochs=arguments.epochs, seed=0).fit(train.x)
-names = ["ELBO, encoder", *(f"ELBO, refined by {steps}" for steps in arguments.steps), "log p(x)"]
+names = ["ELBO, encoder", *(f"ELBO, gradient steps: {steps}" for steps in arguments.steps), "log p(x)"]
 
 
 @torch.no_grad()
