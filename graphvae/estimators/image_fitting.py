@@ -158,14 +158,11 @@ def bound_objective(
             analytic=options["posterior"].analytic_kl and not iwae,
             free_bits=options["free_bits"],
         )
+        value = terms.iwae() if iwae else terms.elbo(beta)
         figures = {"reconstruction": terms.log_likelihood.mean()}
         if options["posterior"].variational:
             figures["kl"] = terms.kl.mean()
-        if iwae:
-            return -terms.iwae().mean(), figures
-        # Minus the mean of terms.elbo(beta), from means that are taken anyway.
-        kl = figures.get("kl", 0.0) + terms.shortfall if options["free_bits"] else figures.get("kl", 0.0)
-        return beta * kl - figures["reconstruction"], figures
+        return -value.mean(), figures
 
     return objective
 

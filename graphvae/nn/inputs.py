@@ -55,7 +55,12 @@ class GraphInputs:
         if edge_weight is not None and edge_weight.numel() and float(edge_weight.min()) < 0:
             raise InputError(f"edge_weight contains {float(edge_weight.min())}: a GCN expects weights of at least 0")
         features: Tensor | SparseMatrix | None = None
-        if x is not None and x.layout == torch.strided and x.numel() and float((x != 0).float().mean()) < SPARSE:
+        if (
+            x is not None
+            and x.layout == torch.strided
+            and x.numel()
+            and int(torch.count_nonzero(x)) < SPARSE * x.numel()
+        ):
             with warnings.catch_warnings():
                 # torch says that its CSR is in beta; it is only passed through here.
                 warnings.simplefilter("ignore", UserWarning)

@@ -72,9 +72,14 @@ class PairwiseBernoulli(Distribution):
         sums = [pair_softplus_sum(z, self.scale, self.bias, block=self.block) for z in flat]
         return torch.stack(sums).reshape(self.batch_shape)
 
-    def softplus_sum(self) -> Tensor:
-        """``(*batch)`` sums ``sum_{i<j} softplus(s_ij)``: minus the log-likelihood of the graph without edges."""
-        return (self.ordered_softplus_sum() - softplus(self.diagonal_logits()).sum(-1)) / 2
+    def softplus_sum(self, ordered: Tensor | None = None) -> Tensor:
+        """``(*batch)`` sums ``sum_{i<j} softplus(s_ij)``: minus the log-likelihood of the graph without edges.
+
+        Args:
+            ordered: ``(*batch)`` sums over all ordered pairs, or estimates of them; None takes the exact ones.
+        """
+        ordered = self.ordered_softplus_sum() if ordered is None else ordered
+        return (ordered - softplus(self.diagonal_logits()).sum(-1)) / 2
 
     def log_prob(self, value: Tensor | EdgeSet) -> Tensor:
         """``(*batch)`` exact ``log p(A|Z)`` in nats of the edges ``value`` ``(2, E)``, in row blocks."""

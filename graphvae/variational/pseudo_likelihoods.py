@@ -64,8 +64,7 @@ class TrainedLikelihood:
     def log_prob(self, value: Tensor | EdgeSet) -> Tensor:
         """``(*batch)`` nats of the edges ``value`` ``(2, E)``."""
         edges = self.likelihood.logits(upper(value))
-        diagonal = softplus(self.likelihood.diagonal_logits()).sum(-1)
-        return edges.sum(-1) - (self.pair_sum(self.likelihood, edges) - diagonal) / 2
+        return edges.sum(-1) - self.likelihood.softplus_sum(self.pair_sum(self.likelihood, edges))
 
 
 class KipfPseudoLikelihood:

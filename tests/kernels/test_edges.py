@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from graphvae._check import InputError
 from graphvae.kernels import edges as module
 from graphvae.kernels.edges import EdgeSet, edge_dots
-from graphvae.kernels.sparse import SparseMatrix
 
 
 @st.composite
@@ -57,13 +56,6 @@ def test_no_edges():
     assert edge_dots(z, none).shape == (0,)
     edge_dots(z, none).sum().backward()
     assert torch.equal(z.grad, torch.zeros(3, 2))
-
-
-def test_the_gradient_makes_no_array_of_edges_by_dimensions():
-    # Every entry of the sparse matrix is one number of the gradient of the values.
-    edges = EdgeSet(torch.triu_indices(50, 50, 1), 50)
-    assert isinstance(edges.weighted(torch.ones(edges.num_edges)), SparseMatrix)
-    assert edges.weighted(torch.ones(edges.num_edges)).values.numel() == 2 * edges.num_edges
 
 
 @pytest.mark.parametrize(
