@@ -184,6 +184,14 @@ def steps_table() -> str:
     return "\n".join(lines)
 
 
+def memory_sentence() -> str:
+    """The peak memory of a fit at a million nodes."""
+    result = load("fit_memory.json")
+    return (
+        f"a whole `fit` peaks at {result['beyond_gib']:.2f} GiB beyond the {result['data_gib']:.2f} GiB of the process"
+    )
+
+
 if __name__ == "__main__":
     made = (links_table, likelihood_table, digits_table, generation_table, burda_table, few_labels_table)
-    print(*(table() for table in (*made, pythae_table, steps_table, paths_table)), sep="\n\n")
+    print(*(table() for table in (*made, pythae_table, steps_table, paths_table, memory_sentence)), sep="\n\n")

@@ -37,6 +37,7 @@ def tables() -> ModuleType:
         ("docs/images.md", "pythae_table", "pythae.json"),
         ("docs/speed.md", "steps_table", "training_step.json"),
         ("docs/speed.md", "paths_table", "paths.json"),
+        ("docs/speed.md", "memory_sentence", "fit_memory.json"),
     ],
 )
 def test_tables_come_from_the_committed_results(page: str, name: str, result: str) -> None:
@@ -60,6 +61,7 @@ def test_every_result_is_in_a_table() -> None:
         "training_step",
         "pair_kernels",
         "paths",
+        "fit_memory",
     }
     assert {path.stem for path in (ROOT / "benchmarks" / "results").glob("*.json")} == used
 
