@@ -159,9 +159,9 @@ def bound_objective(
             free_bits=options["free_bits"],
         )
         value = terms.iwae() if iwae else terms.elbo(beta)
-        figures = {"reconstruction": terms.log_likelihood.mean()}
+        figures = {"reconstruction": terms.log_likelihood.detach().mean()}
         if options["posterior"].variational:
-            figures["kl"] = terms.kl.mean()
+            figures["kl"] = terms.kl.detach().mean()
         return -value.mean(), figures
 
     return objective

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from graphvae._check import InputError, number
+from graphvae.training.adam import Adam
 from graphvae.training.randomness import seeded
 
 __all__ = ["NonFiniteError", "TrainingResult", "check_learning_rate", "resolve_device", "train"]
@@ -105,14 +106,12 @@ def train(
     if patience is not None and validate is None:
         raise InputError(f"patience={patience}: expected validate as well; without it nothing can be selected")
     first, last = check_learning_rate(learning_rate)
-    parameters = list(module.parameters())
-    optimiser = torch.optim.Adam(parameters, lr=first, fused=True)
+    optimiser = Adam(module.parameters())
     history: list[dict[str, float]] = []
     best_score, best_epoch, best_state = -math.inf, 0, None
     for epoch in range(1, epochs + 1):
         module.train()
-        for group in optimiser.param_groups:
-            group["lr"] = first * (last / first) ** ((epoch - 1) / max(epochs - 1, 1))
+        rate = first * (last / first) ** ((epoch - 1) / max(epochs - 1, 1))
         sums: dict[str, float] = {}
         for batch in range(batches):
             with seeded(seed, "step", epoch, *([batch] if batch else []), device=device):
@@ -120,10 +119,9 @@ def train(
             # The terms come first: a loss is not finite because one of them is not.
             figures = {name: float(value.detach()) for name, value in {**terms, "loss": loss}.items()}
             _check_finite(epoch, figures)
-            for parameter in parameters:
-                parameter.grad = None
+            optimiser.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimiser.step(rate)
             sums = {name: sums.get(name, 0.0) + value for name, value in figures.items()}
         means = {name: value / batches for name, value in sums.items()}
         record = {"epoch": epoch, "loss": means.pop("loss"), **means}

@@ -39,7 +39,9 @@ class Bound:
 
         With free bits it is lower still by ``beta`` times the shortfall.
         """
-        return (self.log_likelihood - beta * self.kl).mean(0) - beta * self.shortfall
+        each = torch.sub(self.log_likelihood, self.kl, alpha=beta)
+        value = each.squeeze(0) if len(each) == 1 else each.mean(0)
+        return value - beta * self.shortfall if isinstance(self.shortfall, Tensor) else value
 
     def iwae(self) -> Tensor:
         """``(*batch)`` importance-weighted bound ``log 1/S sum_s p(x, z_s) / q(z_s | x)``.

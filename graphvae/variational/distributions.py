@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Size, Tensor
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Distribution, Independent, Normal, normal
 from torch.distributions.kl import register_kl
 from torch.nn.functional import mse_loss
 
@@ -66,6 +66,13 @@ class DiagonalNormal(Independent):
     def base_dist(self) -> Normal:
         """One normal for every number."""
         return Normal(self.loc, self.stddev, validate_args=False)
+
+    def rsample(self, sample_shape: Size | list[int] | tuple[int, ...] = Size()) -> Tensor:  # noqa: B008 - torch's signature
+        """``loc + scale eps`` with standard normal ``eps``: ``(*sample_shape, *batch, *event)``."""
+        eps = normal._standard_normal(Size(sample_shape) + self.loc.shape, self.loc.dtype, self.loc.device)
+        if isinstance(self.one_or_all, Tensor):
+            return torch.addcmul(self.loc, self.one_or_all, eps)
+        return torch.add(self.loc, eps, alpha=self.one_or_all)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """``(*sample, *batch)`` log-density in nats."""

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
+from torch.nn.functional import hardtanh
 
 from graphvae._check import InputError, integer
 from graphvae.variational.distributions import MAX_LOG_SCALE, MIN_LOG_SCALE, DiagonalNormal, FullNormal, Point
@@ -86,7 +87,8 @@ class GaussianPosterior(PosteriorFamily):
         loc, log_scale = parameters.chunk(2, -1)
         if around is not None:
             loc, log_scale = loc + around.mean, log_scale + around.stddev.log()
-        log_scale = log_scale.clamp(MIN_LOG_SCALE, MAX_LOG_SCALE)
+        # A clamp, whose gradient is one pass over the data where that of torch.clamp is four.
+        log_scale = hardtanh(log_scale, MIN_LOG_SCALE, MAX_LOG_SCALE)
         return DiagonalNormal(loc, log_scale.exp(), event_dim, log_scale)
 
 

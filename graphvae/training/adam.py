@@ -1,0 +1,74 @@
+"""Adam in one fused call a step: torch's own kernel, without what its optimiser class does around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Adam"]
+
+
+class Adam:
+    """``p <- p - lr m^ / (sqrt(v^) + eps)`` for all parameters that have a gradient; others stay as they are.
+
+    On small models ``torch.optim.Adam(fused=True)`` spends two thirds of its time on grouping parameters and on one
+    counter of steps each; here they share one for as long as all of them get a gradient at every step. Values are the
+    same to the last bit.
+
+    Args:
+        parameters: what is optimised, in place.
+        betas: decay of the running means of gradients and of their squares.
+        eps: added to the root.
+
+    Reference:
+        Kingma and Ba, Adam: A Method for Stochastic Optimization (2015), algorithm 1.
+    """
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
+    ) -> None:
+        self.parameters = list(parameters)
+        self.betas, self.eps = betas, eps
+        self._values = [each.detach() for each in self.parameters]
+        self._first = [torch.zeros_like(each) for each in self._values]
+        self._second = [torch.zeros_like(each) for each in self._values]
+        self._shared: dict[torch.device, Tensor] | None = {}
+        for each in self._values:
+            self._shared.setdefault(each.device, torch.zeros((), dtype=torch.float32, device=each.device))
+        self._steps = [self._shared[each.device] for each in self._values]
+
+    def zero_grad(self) -> None:
+        """Drop all gradients."""
+        for each in self.parameters:
+            each.grad = None
+
+    def step(self, learning_rate: float) -> None:
+        """One step from the gradients that are there."""
+        gradients = {index: each.grad for index, each in enumerate(self.parameters) if each.grad is not None}
+        if self._shared is not None and len(gradients) == len(self.parameters):
+            for count in self._shared.values():
+                count.add_(1)
+        else:
+            if self._shared is not None:
+                self._shared, self._steps = None, [count.clone() for count in self._steps]
+            for index in gradients:
+                self._steps[index].add_(1)
+        if not gradients:
+            return
+        torch._fused_adam_(
+            [self._values[index] for index in gradients],
+            list(gradients.values()),
+            [self._first[index] for index in gradients],
+            [self._second[index] for index in gradients],
+            [],
+            [self._steps[index] for index in gradients],
+            lr=learning_rate,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            weight_decay=0.0,
+            eps=self.eps,
+            amsgrad=False,
+            maximize=False,
+        )

@@ -1,0 +1,42 @@
+"""Adam: torch's own optimiser, to the last bit, whichever parameters have gradients."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from graphvae.training.adam import Adam
+
+
+def parameters(dtype: torch.dtype) -> list[nn.Parameter]:
+    generator = torch.Generator().manual_seed(0)
+    return [nn.Parameter(torch.randn(shape, generator=generator, dtype=dtype)) for shape in ((5, 3), (3,), (), (70, 9))]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "missing", [{}, {0: {1}}, {3: {0, 2}, 4: {1}}, {0: {0, 1, 2, 3}}], ids=["none", "first", "later", "all"]
+)
+def test_equals_torch(dtype: torch.dtype, missing: dict[int, set[int]]) -> None:
+    ours, theirs = parameters(dtype), parameters(dtype)
+    adam, peer = Adam(ours), torch.optim.Adam(theirs, fused=True)
+    for step in range(8):
+        rate = 0.01 * 0.7**step
+        for group in peer.param_groups:
+            group["lr"] = rate
+        for index, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+            absent = index in missing.get(step, ())
+            a.grad = b.grad = None if absent else (b.detach() * (step + 1) + 0.1)
+        adam.step(rate)
+        peer.step()
+        for a, b in zip(ours, theirs, strict=True):
+            assert torch.equal(a, b)
+
+
+def test_zero_grad_drops_gradients() -> None:
+    ours = parameters(torch.float32)
+    adam = Adam(ours)
+    sum(each.sum() for each in ours).backward()
+    adam.zero_grad()
+    assert all(each.grad is None for each in ours)
