@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import isfinite, nan
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from graphvae._check import InputError, integer, number
-from graphvae.kernels.pairs import softplus
+from graphvae.kernels.softplus import softplus, softplus_terms
 
 __all__ = ["ControlVariate", "pair_softplus_estimate"]
 
@@ -74,11 +74,10 @@ class ControlVariate:
         m, c0, c1, c2 = state["coefficients"]
         self._coefficients, self._moments, self._latest = (m, c0, c1, c2), list(state["moments"]), None
 
-    def residual(self, s: Tensor) -> Tensor:
-        """``r(s)`` by the coefficients of the last call."""
+    def residual_sum(self, s: Tensor) -> Tensor:
+        """``(*batch)`` sums of ``r`` over logits ``(*batch, E)``, by the coefficients of the last call."""
         m, c0, c1, c2 = self._coefficients
-        t = s - m
-        return softplus(s) - (c0 + t * (c1 + c2 * t))
+        return softplus_terms(s, plus=1.0, polynomial=(-c0, -c1, -c2), around=m)
 
     def refit(self, bias: Tensor) -> tuple[float, float, float, float]:
         """``m, c0, c1, c2`` for the next call, from all calls before."""
@@ -156,7 +155,7 @@ def pair_softplus_estimate(
     value, sums = _Estimate.apply(z, scale, bias, variate, variate.refit(bias), shifts, block)
     if torch.is_grad_enabled():
         variate._latest = sums
-    return value if edge_logits is None else value + 2 * variate.residual(edge_logits).sum()
+    return value if edge_logits is None else value + 2 * variate.residual_sum(edge_logits)
 
 
 class _Estimate(torch.autograd.Function):
@@ -171,46 +170,32 @@ class _Estimate(torch.autograd.Function):
             total += rows.sum(0)
             second += rows.T @ rows
         # t = scale z_i . z_j + offset; sums of q, and of its derivatives in scale and bias.
-        wide, offset = scale.double(), bias.double() - m
-        slope, inner, squares = c1 + 2 * c2 * offset, total @ total, second.square().sum()
+        inner, squares = _numbers(total.dot(total)), _numbers(second.square().sum())
+        wide, offset = _numbers(scale), _numbers(bias) - m
+        slope = c1 + 2 * c2 * offset
         value = (c0 + (c1 + c2 * offset) * offset) * n * n + wide * (slope * inner + c2 * wide * squares)
         to_scale, to_bias = slope * inner + 2 * c2 * wide * squares, slope * n * n + 2 * c2 * wide * inner
         g = None
         if ctx.needs_input_grad[0]:
             g = torch.empty_like(z)  # dV/dz / (2 scale), in the order of the shuffled nodes
-            constant, matrix = (slope * total).to(z.dtype), (2 * c2 * wide * second).to(z.dtype)
+            constant, matrix = (total * slope).to(z.dtype), (second * (2 * c2 * wide)).to(z.dtype)
             for rows, out in zip(z.split(block), g.split(block), strict=True):
                 torch.addmm(constant, rows, matrix, out=out)
 
         # Gram matrices of 1, t, sigmoid, softplus and z_i . z_j: over the diagonal, and over the shifted pairs.
-        diagonal, sampled = z.new_zeros(2, 5, 5, dtype=torch.float64)
-        work, product, ones, near = z.new_empty(5, block), z.new_empty(block, d), z.new_ones(d), offset.to(z.dtype)
-        line = z.new_tensor([-c1, -2 * c2, 1, 0, 0], dtype=torch.float64)
         weight = (n - 1) / len(shifts)
-        for k, i, j, size in _slices(n, block, (0, *shifts)):
-            left, right, rows = z[i : i + size], z[j : j + size], work[:, :size]
-            one, t, p, f, dot = rows.unbind()
-            torch.mv(torch.mul(left, right, out=product[:size]), ones, out=dot)
-            torch.add(torch.addcmul(near, dot, scale, out=t), m, out=p)
-            f.copy_(softplus(p))
-            p.sigmoid_()
-            one.fill_(1)
-            if len(variate.edge_keys):
-                variate.clear_edges(rows, k, i)
-            if g is not None:
-                r = torch.mv(rows.T, line.to(z.dtype))[:, None]  # the derivative of the residual
-                g[i : i + size].addcmul_(right, r, value=(weight if k else 1) / 2)
-                g[j : j + size].addcmul_(left, r, value=(weight if k else 1) / 2)
-            (sampled if k else diagonal).add_(rows @ rows.T)
+        sums = _at_once if 0 < n <= block else _in_blocks
+        diagonal, sampled = sums(z, shifts, block, variate, _Residuals(wide, offset, fit), weight, g)
 
-        gram = diagonal + weight * sampled
-        value = value + gram[0, 3] - c0 * gram[0, 0] - c1 * gram[0, 1] - c2 * gram[1, 1]
-        slopes = line @ gram  # sums of the derivative of the residual times each of the five
-        to_scale, to_bias = (to_scale + slopes[4]).to(scale.dtype), (to_bias + slopes[0]).to(bias.dtype)
+        gram = _numbers((diagonal + weight * sampled).flatten())
+        value = value + gram[3] - c0 * gram[0] - c1 * gram[1] - c2 * gram[6]
+        # Sums of the derivative of the residual, p - c1 - 2 c2 t, times z_i . z_j, and times 1.
+        to_scale = to_scale + gram[14] - c1 * gram[4] - 2 * c2 * gram[9]
+        to_bias = to_bias + gram[2] - c1 * gram[0] - 2 * c2 * gram[1]
         ctx.place = variate.place
-        ctx.save_for_backward(scale, g, to_scale, to_bias)
+        ctx.save_for_backward(scale, g, _scalar(to_scale, scale), _scalar(to_bias, bias))
         ctx.mark_non_differentiable(sampled)
-        return value.to(z.dtype), sampled
+        return _scalar(value, z), sampled
 
     @staticmethod
     @once_differentiable
@@ -218,6 +203,99 @@ class _Estimate(torch.autograd.Function):
         scale, g, to_scale, to_bias = ctx.saved_tensors
         to_z = None if g is None else _gather(g, ctx.place).mul_(2 * scale * grads[0])
         return to_z, grads[0] * to_scale, grads[0] * to_bias, None, None, None, None
+
+
+def _numbers(x: Tensor) -> Any:
+    """One or more numbers to reckon with in double.
+
+    On a CPU they are Python's, at a tenth of the cost; on a GPU, which would have to be waited for, tensors.
+    """
+    return x.tolist() if x.device.type == "cpu" else x.double()
+
+
+def _scalar(x: Any, like: Tensor) -> Tensor:
+    """The inverse for one number: ``()`` of the dtype and on the device of ``like``."""
+    return x.to(like.dtype) if isinstance(x, Tensor) else like.new_tensor(x)
+
+
+class _Residuals(NamedTuple):
+    """What turns inner products into the five rows whose Gram matrix the sums are read from, and into slopes."""
+
+    scale: Any
+    offset: Any
+    fit: tuple[float, float, float, float]
+
+    def fill(self, rows: Tensor) -> None:
+        """``1, t, sigmoid(s), softplus(s)`` from the inner products in the last of the rows ``(5, *)``."""
+        one, t, p, f, dot = rows
+        torch.mul(dot, self.scale, out=t).add_(self.offset)
+        torch.add(t, self.fit[0], out=p)
+        f.copy_(softplus(p))
+        p.sigmoid_()
+        one.fill_(1)
+
+    def slopes(self, rows: Tensor) -> Tensor:
+        """``(L, 1)`` derivatives ``sigmoid(s) - c1 - 2 c2 t`` from the rows ``(5, L)``, zero where all rows are."""
+        _, _, c1, c2 = self.fit
+        return torch.mv(rows.T, rows.new_tensor([-c1, -2 * c2, 1, 0, 0])).unsqueeze(1)
+
+
+def _at_once(
+    z: Tensor,
+    shifts: Sequence[int],
+    block: int,
+    variate: ControlVariate,
+    residuals: _Residuals,
+    weight: float,
+    g: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """All shifts in the same few calls, which is what a small graph's time goes into: O(R N D) memory."""
+    (n, d), offsets = z.shape, (0, *shifts)
+    ring = torch.cat([z, z])
+    products, rows = z.new_empty(len(offsets), n, d), z.new_empty(5, len(offsets), n)
+    for k, out in zip(offsets, products, strict=True):
+        torch.mul(z, ring[k : k + n], out=out)
+    torch.mv(products.view(-1, d), z.new_ones(d), out=rows[4].view(-1))
+    residuals.fill(rows)
+    if len(variate.edge_keys):
+        for index, k in enumerate(shifts, 1):
+            variate.clear_edges(rows[:, index], k, 0)
+    if g is not None:
+        slopes = residuals.slopes(rows.view(5, -1)).view(-1, n, 1)
+        g.addcmul_(z, slopes[0])
+        for k, r in zip(shifts, slopes[1:], strict=True):
+            g.addcmul_(ring[k : k + n], r, value=weight / 2)
+            g[k:].addcmul_(z[: n - k], r[: n - k], value=weight / 2)
+            g[:k].addcmul_(z[n - k :], r[n - k :], value=weight / 2)
+    first, others = rows[:, 0], rows[:, 1:].reshape(5, -1)
+    return (first @ first.T).double(), (others @ others.T).double()
+
+
+def _in_blocks(
+    z: Tensor,
+    shifts: Sequence[int],
+    block: int,
+    variate: ControlVariate,
+    residuals: _Residuals,
+    weight: float,
+    g: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Block after block of nodes, each with all shifts while it is in the cache."""
+    n, d = z.shape
+    diagonal, sampled = z.new_zeros(2, 5, 5, dtype=torch.float64)
+    work, product, ones = z.new_empty(5, block), z.new_empty(block, d), z.new_ones(d)
+    for k, i, j, size in _slices(n, block, (0, *shifts)):
+        left, right, rows = z[i : i + size], z[j : j + size], work[:, :size]
+        torch.mv(torch.mul(left, right, out=product[:size]), ones, out=rows[4])
+        residuals.fill(rows)
+        if len(variate.edge_keys):
+            variate.clear_edges(rows, k, i)
+        if g is not None:
+            r = residuals.slopes(rows)
+            g[i : i + size].addcmul_(right, r, value=(weight if k else 1) / 2)
+            g[j : j + size].addcmul_(left, r, value=(weight if k else 1) / 2)
+        (sampled if k else diagonal).add_(rows @ rows.T)
+    return diagonal, sampled
 
 
 def _slices(n: int, block: int, shifts: Sequence[int]) -> Iterator[tuple[int, int, int, int]]:

@@ -16,19 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn import functional as F
 
 from graphvae._check import InputError, integer, resolve
+from graphvae.kernels.softplus import softplus
 
-__all__ = ["BACKENDS", "pair_sigmoid_sum", "pair_softplus_sum", "softplus", "tiles"]
+__all__ = ["BACKENDS", "pair_sigmoid_sum", "pair_softplus_sum", "tiles"]
 
 # Tiles of 512 x 512 logits stay in the second-level cache of one core.
 BLOCK = 512
-
-
-def softplus(s: Tensor) -> Tensor:
-    """``log(1 + exp(s))``, exact to rounding: torch's default drops the exponential at s = 20, which float64 feels."""
-    return F.softplus(s, threshold=50.0)
 
 
 def pair_softplus_sum(

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from graphvae._check import InputError, resolve
 from graphvae.kernels.sparse import SparseMatrix
@@ -64,14 +63,9 @@ def _embedding_bag(matrix: SparseMatrix, x: Tensor) -> Tensor:
     """Row i of the product is a weighted bag of rows of ``x``: torch's fastest sparse product at these widths."""
     if matrix.columns.numel() == 0:
         return x.new_zeros(matrix.shape[0], x.shape[1])
-    return F.embedding_bag(
-        matrix.columns,
-        x,
-        matrix.row_pointers,
-        mode="sum",
-        per_sample_weights=matrix.values.to(x.dtype),
-        include_last_offset=True,
-    )
+    # Detached, for otherwise torch keeps what its own gradient would need; its Python wrapper only checks arguments.
+    values = matrix.values.to(x.dtype)
+    return torch.embedding_bag(x.detach(), matrix.columns, matrix.row_pointers, False, 0, False, values, True)[0]
 
 
 def _segment_csr(matrix: SparseMatrix, x: Tensor) -> Tensor:

@@ -70,9 +70,7 @@ class DiagonalNormal(Independent):
     def rsample(self, sample_shape: Size | list[int] | tuple[int, ...] = Size()) -> Tensor:  # noqa: B008 - torch's signature
         """``loc + scale eps`` with standard normal ``eps``: ``(*sample_shape, *batch, *event)``."""
         eps = normal._standard_normal(Size(sample_shape) + self.loc.shape, self.loc.dtype, self.loc.device)
-        if isinstance(self.one_or_all, Tensor):
-            return torch.addcmul(self.loc, self.one_or_all, eps)
-        return torch.add(self.loc, eps, alpha=self.one_or_all)
+        return self.loc + self.one_or_all * eps
 
     def log_prob(self, value: Tensor) -> Tensor:
         """``(*sample, *batch)`` log-density in nats."""
@@ -102,8 +100,29 @@ def _kl_diagonal(p: DiagonalNormal, q: DiagonalNormal) -> Tensor:
     if not q.standard:
         scale = q.stddev
         mu, r, log_r = (mu - q.loc) / scale, r / scale, log_r - scale.log()
-    each = torch.sub(log_r, torch.addcmul(mu.square(), r, r), alpha=0.5)
-    return -(_sum_last(each, p.reinterpreted_batch_ndims) + 0.5 * math.prod(p.event_shape))
+    if not mu.shape == r.shape == log_r.shape:
+        mu, r, log_r = torch.broadcast_tensors(mu, r, log_r)
+    return _StandardDivergence.apply(mu, r, log_r, p.reinterpreted_batch_ndims)
+
+
+class _StandardDivergence(torch.autograd.Function):
+    """``KL(N(mu, r²) || N(0, 1)) = sum (mu² + r² - 1) / 2 - log r`` over the last dimensions.
+
+    The gradient in each argument, the logarithm taken for one of its own, is one pass over the data.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, mu: Tensor, r: Tensor, log_r: Tensor, dims: int) -> Tensor:
+        ctx.save_for_backward(mu, r)
+        ctx.dims = dims
+        each = torch.addcmul(mu.square(), r, r).sub_(log_r, alpha=2).sub_(1)
+        return _sum_last(each, dims) / 2
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        mu, r = ctx.saved_tensors
+        grad = grads[0][(...,) + (None,) * ctx.dims]
+        return grad * mu, grad * r, (-grad).expand(mu.shape), None
 
 
 def _sum_last(x: Tensor, dims: int) -> Tensor:

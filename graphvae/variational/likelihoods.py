@@ -11,7 +11,8 @@ from torch.distributions import Distribution
 from graphvae._check import integer
 from graphvae.kernels.edges import EdgeSet, edge_dots
 from graphvae.kernels.negatives import sample_pairs
-from graphvae.kernels.pairs import BLOCK, pair_sigmoid_sum, pair_softplus_sum, softplus, tiles
+from graphvae.kernels.pairs import BLOCK, pair_sigmoid_sum, pair_softplus_sum, tiles
+from graphvae.kernels.softplus import softplus
 
 __all__ = ["PairwiseBernoulli"]
 
@@ -37,6 +38,7 @@ class PairwiseBernoulli(Distribution):
 
     def __init__(self, z: Tensor, scale: Tensor | None = None, bias: Tensor | None = None, block: int = BLOCK) -> None:
         self.z = z
+        self._plain = scale is None and bias is None
         self.scale = z.new_ones(()) if scale is None else scale
         self.bias = z.new_zeros(()) if bias is None else bias
         self.block = block
@@ -57,14 +59,16 @@ class PairwiseBernoulli(Distribution):
         """``(*batch, P)`` logits of the pairs ``(2, P)``."""
         if isinstance(pairs, EdgeSet):
             flat = self.z.reshape(-1, *self.z.shape[-2:])
-            dots = torch.stack([edge_dots(z, pairs) for z in flat]).reshape(*self.batch_shape, -1)
-            return dots * self.scale + self.bias
+            return self._affine(torch.stack([edge_dots(z, pairs) for z in flat]).reshape(*self.batch_shape, -1))
         u, v = self.z.index_select(-2, pairs[0]), self.z.index_select(-2, pairs[1])
-        return (u * v).sum(-1) * self.scale + self.bias
+        return self._affine((u * v).sum(-1))
 
     def diagonal_logits(self) -> Tensor:
         """``(*batch, N)`` logits ``s_ii``: no part of the likelihood, but of Kipf and Welling's loss."""
-        return self.z.square().sum(-1) * self.scale + self.bias
+        return self._affine(self.z.square().sum(-1))
+
+    def _affine(self, dots: Tensor) -> Tensor:
+        return dots if self._plain else dots * self.scale + self.bias
 
     def ordered_softplus_sum(self) -> Tensor:
         """``(*batch)`` sums ``sum_ij softplus(s_ij)`` over all N² ordered pairs, the diagonal included."""

@@ -15,7 +15,7 @@ from graphvae._check import InputError
 from graphvae.kernels.control_variate import ControlVariate, pair_softplus_estimate
 from graphvae.kernels.edges import EdgeSet
 from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
-from graphvae.kernels.pairs import softplus
+from graphvae.kernels.softplus import softplus, softplus_terms
 from graphvae.variational.likelihoods import PairwiseBernoulli, upper
 
 __all__ = ["EstimatedSum", "KipfPseudoLikelihood", "SampledPseudoLikelihood", "TrainedLikelihood", "exact_sum"]
@@ -98,11 +98,12 @@ class KipfPseudoLikelihood:
 
         def swap(s: Tensor) -> Tensor:
             """From the cost of a zero, which the sum over all pairs holds, to the weighted cost of a one."""
-            return weight * softplus(-s) - softplus(s)
+            # weight softplus(-s) - softplus(s), where softplus(s) = s + softplus(-s).
+            return softplus_terms(s, minus=weight - 1, polynomial=(0.0, -1.0, 0.0))
 
         logits = self.likelihood.logits(pairs)
-        edges = 2 * swap(logits).sum(-1)
-        diagonal = swap(self.likelihood.diagonal_logits()).sum(-1)
+        edges = 2 * swap(logits)
+        diagonal = swap(self.likelihood.diagonal_logits())
         return -norm * (self.pair_sum(self.likelihood, logits) + edges + diagonal)
 
 

@@ -228,7 +228,7 @@ def test_the_fit_is_the_least_squares_line_through_the_sigmoid_of_earlier_pairs(
     assert (m, c1, 2 * c2) == pytest.approx((s.mean(), level, slope), rel=1e-9)
     residual = np.logaddexp(0, s) - (c0 + c1 * (s - m) + c2 * (s - m) ** 2)
     assert residual.mean() == pytest.approx(0, abs=1e-12)
-    np.testing.assert_allclose(variate.residual(torch.from_numpy(s)), residual, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(variate.residual_sum(torch.from_numpy(s)[:, None]), residual, rtol=1e-9, atol=1e-12)
 
 
 def test_the_fit_follows_what_it_sees_and_forgets():

@@ -13,7 +13,7 @@ import torch
 
 import graphvae
 from graphvae._check import InputError
-from graphvae.kernels.pairs import pair_sigmoid_sum, pair_softplus_sum, softplus, tiles
+from graphvae.kernels.pairs import pair_sigmoid_sum, pair_softplus_sum, tiles
 
 
 def positions(n: int, d: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -28,13 +28,6 @@ def value_and_gradients(z, scale, bias, **options):
     leaves = [z.clone().requires_grad_(), scalar(scale, z.dtype), scalar(bias, z.dtype)]
     value = pair_softplus_sum(*leaves, **options)
     return value.detach(), torch.autograd.grad(value, leaves)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_softplus_is_exact_to_rounding(dtype):
-    s = torch.cat([torch.linspace(-100, 100, 4001), torch.tensor([-1e4, 19.9, 20.1, 49.9, 50.1, 1e4])]).to(dtype)
-    exact = np.logaddexp(0, s.double().numpy())
-    np.testing.assert_allclose(softplus(s), exact, rtol=4 * torch.finfo(dtype).eps, atol=torch.finfo(dtype).tiny)
 
 
 @pytest.mark.parametrize(("n", "block"), [(0, 3), (1, 3), (6, 3), (7, 3), (7, 7), (7, 100), (5, 1)])
