@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphvae._check import InputError, number
+from graphvae.evaluation.blocks import blocks
+from graphvae.evaluation.score_rows import check_rows
 
 if TYPE_CHECKING:
     import scipy.sparse
@@ -38,7 +40,7 @@ def common_neighbours(adjacency: Any, pairs: Any) -> np.ndarray:
         InputError: naming what is wrong with ``adjacency`` or ``pairs``.
     """
     matrix = _adjacency(adjacency)
-    u, v = _pairs(pairs, matrix.shape[0])
+    u, v = check_rows("pairs", pairs, matrix.shape[0])
     return _row_products(matrix, u, v)
 
 
@@ -56,7 +58,7 @@ def feature_cosine(x: Any, pairs: Any) -> np.ndarray:
         InputError: naming what is wrong with ``x`` or ``pairs``.
     """
     features = _features(x)
-    u, v = _pairs(pairs, features.shape[0])
+    u, v = check_rows("pairs", pairs, features.shape[0])
     every = np.arange(features.shape[0])
     norms = np.sqrt(_row_products(features, every, every))
     lengths = norms[u] * norms[v]
@@ -89,7 +91,7 @@ def katz(adjacency: Any, pairs: Any, beta: float | None = None) -> np.ndarray:
     from scipy.sparse.csgraph import connected_components
 
     matrix = _adjacency(adjacency)
-    u, v = _pairs(pairs, matrix.shape[0])
+    u, v = check_rows("pairs", pairs, matrix.shape[0])
     if beta is not None:
         beta = number("beta", beta, low=0.0, open_low=True)
     largest = largest_eigenvalue(matrix)
@@ -226,23 +228,12 @@ def _row_products(matrix: Any, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     result = np.zeros(u.size)
     if hasattr(matrix, "indptr"):
         lengths = np.diff(matrix.indptr)
-        for part in _blocks(lengths[u] + lengths[v] + 1, _SPARSE_BUDGET):
+        for part in blocks(lengths[u] + lengths[v] + 1, _SPARSE_BUDGET):
             result[part] = matrix[u[part]].multiply(matrix[v[part]]).sum(axis=1)
     else:
-        for part in _blocks(np.full(u.size, matrix.shape[1] + 1), _DENSE_BUDGET):
+        for part in blocks(np.full(u.size, matrix.shape[1] + 1), _DENSE_BUDGET):
             result[part] = np.einsum("ij,ij->i", matrix[u[part]], matrix[v[part]], dtype=np.float64)
     return result
-
-
-def _blocks(costs: np.ndarray, budget: int) -> Iterator[slice]:
-    """Consecutive slices whose costs sum to about ``budget``, each of at least one item."""
-    total = np.cumsum(costs, dtype=np.int64)
-    start = 0
-    while start < total.size:
-        spent = total[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(total, spent + budget, side="right")))
-        yield slice(start, stop)
-        start = stop
 
 
 def _adjacency(value: Any) -> scipy.sparse.csr_array:
@@ -290,17 +281,3 @@ def _features(value: Any) -> Any:
     if not bool(np.isfinite(numbers).all()):
         raise InputError("x contains NaN or infinite values: expected finite features")
     return features
-
-
-def _pairs(value: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """``value`` as two int64 vectors of rows below n."""
-    pairs = np.asarray(value)
-    if pairs.ndim != 2 or pairs.shape[0] != 2:
-        raise InputError(f"pairs has shape {pairs.shape}: expected (2, M)")
-    if pairs.size and pairs.dtype.kind not in "iu":
-        raise InputError(f"pairs is of type {pairs.dtype}: expected integers")
-    pairs = pairs.astype(np.int64)
-    if pairs.size and (pairs.min() < 0 or pairs.max() >= n):
-        bad = pairs.min() if pairs.min() < 0 else pairs.max()
-        raise InputError(f"pairs contains {bad}: expected rows from 0 to {n - 1}")
-    return pairs[0], pairs[1]
