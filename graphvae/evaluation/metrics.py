@@ -13,26 +13,21 @@ __all__ = ["METRICS", "as_scores", "auc_and_ap", "average_precision", "roc_auc"]
 
 
 def auc_and_ap(positive_scores: Any, negative_scores: Any) -> tuple[float, float]:
-    """Area under the ROC curve and average precision from one sort; see :func:`roc_auc`, :func:`average_precision`.
+    """Area under the ROC curve and average precision, each class sorted once; see :func:`roc_auc`.
 
-    Scores of one class in float32 and of the other in float64 are compared in float64. O((P + Q) log(P + Q)).
+    float32 scores are compared as such, which is exact and sorts faster. O((P + Q) log(P + Q)).
 
     Raises:
         InputError: if a class is empty, contains NaN or is not a vector of numbers.
     """
-    positive = as_scores("positive_scores", positive_scores, narrow=True)
-    negative = as_scores("negative_scores", negative_scores, narrow=True)
-    scores = np.concatenate([negative, positive])
-    order = np.argsort(scores)[::-1]
-    scores = scores[order]
-    last = np.append(np.flatnonzero(scores[1:] != scores[:-1]), scores.size - 1)  # of each group of tied scores
-    true = np.cumsum(order >= negative.size)[last]
-    false = last + 1 - true
-    gained = np.diff(true, prepend=0)
-    # Every positive beats the negatives below its group and half of those in it; twice that, so that it is an integer.
-    beaten = int((gained * (2 * negative.size - false - np.append(0, false[:-1]))).sum())
-    precision = float((gained * (true / (last + 1))).sum()) / positive.size
-    return beaten / (2 * positive.size * negative.size), precision
+    positive = np.sort(as_scores("positive_scores", positive_scores, narrow=True))
+    negative = np.sort(as_scores("negative_scores", negative_scores, narrow=True))
+    below = negative.searchsorted(positive, "left")
+    not_above = negative.searchsorted(positive, "right")
+    true = positive.size - positive.searchsorted(positive, "left")
+    false = negative.size - below
+    auc = (int(below.sum()) + int(not_above.sum())) / (2 * positive.size * negative.size)
+    return auc, float((true / (true + false)).sum()) / positive.size
 
 
 def roc_auc(positive_scores: Any, negative_scores: Any) -> float:
