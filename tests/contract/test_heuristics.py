@@ -17,9 +17,30 @@ DENSE = ADJACENCY.toarray()
 X = np.random.default_rng(0).random((34, 6)) * (np.random.default_rng(1).random((34, 6)) < 0.5)
 PAIRS = np.stack(np.triu_indices(34, 1))
 
+DEGREE = DENSE.sum(0)
+
+
+def pagerank() -> np.ndarray:
+    ranks = 0.15 * np.linalg.inv(np.eye(34) - 0.85 * DENSE / DEGREE[:, None])
+    return ranks + ranks.T
+
+
+def spectral() -> np.ndarray:
+    root = 1 / np.sqrt(DEGREE + DEGREE.mean())
+    values, vectors = np.linalg.eigh(root[:, None] * DENSE * root)
+    values, vectors = values[-32:], vectors[:, -32:]
+    return (vectors * np.maximum(values, 0)) @ vectors.T
+
+
 # An independent, dense evaluation of each baseline: (N, N).
 ORACLES = {
     "common-neighbours": lambda: DENSE @ DENSE,
+    "jaccard": lambda: DENSE @ DENSE / (DEGREE + DEGREE[:, None] - DENSE @ DENSE),
+    "adamic-adar": lambda: (DENSE / np.log(DEGREE.clip(2))) @ DENSE,
+    "resource-allocation": lambda: (DENSE / DEGREE) @ DENSE,
+    "preferential-attachment": lambda: np.outer(DEGREE, DEGREE),
+    "pagerank": pagerank,
+    "spectral": spectral,
     "katz": lambda: np.linalg.inv(np.eye(34) - 0.5 / np.linalg.eigvalsh(DENSE)[-1] * DENSE) - np.eye(34),
     "feature-cosine": lambda: cosine_similarity(X),
 }
@@ -40,6 +61,18 @@ def test_every_heuristic_has_an_oracle_here() -> None:
 @every
 def test_equals_its_oracle(name: str) -> None:
     assert score(name, PAIRS) == pytest.approx(ORACLES[name]()[PAIRS[0], PAIRS[1]], abs=1e-12)
+
+
+@every
+def test_rows_are_the_scores_of_their_pairs(name: str) -> None:
+    scorer = HEURISTICS[name].scorer(ADJACENCY, X)
+    rows = np.array([5, 0, 33, 5])
+    block = scorer.rows(rows)
+    assert block.shape == (4, 34)
+    for i, u in enumerate(rows):
+        others = np.delete(np.arange(34), u)
+        expected = scorer.pairs(np.stack([np.full(33, u), others]))
+        assert block[i, others] == pytest.approx(expected, rel=1e-10, abs=1e-15)
 
 
 @every
@@ -70,6 +103,7 @@ def test_a_node_without_edges_and_features_scores_zero(name: str) -> None:
     matrix = scipy.sparse.block_diag([ADJACENCY, scipy.sparse.csr_array((1, 1))], format="csr")
     x = np.concatenate([X, np.zeros((1, 6))])
     assert HEURISTICS[name].score(matrix, x, [[0, 34], [34, 5]]).tolist() == [0.0, 0.0]
+    assert not np.delete(HEURISTICS[name].scorer(matrix, x).rows(np.array([34])), 34).any()
 
 
 def test_features_are_asked_for_by_name() -> None:
