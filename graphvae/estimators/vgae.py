@@ -59,8 +59,9 @@ class VGAE(GraphEstimator):
         hidden_dims: widths of the encoder's hidden layers; ``()`` is the linear model.
         objective: ``"kipf"`` (the paper's weighted loss; no bound), ``"elbo"`` (the true bound), ``"sampled"`` (edges
             against sampled non-edges), ``"masked"`` (edges hidden from the encoder against sampled non-edges) or a
-            :class:`~graphvae.training.masked.MaskedEdges` with settings. The first two take the sum over all pairs exactly or by an unbiased estimate, as
-            size makes sensible (see ``fitted.path``); ``"kipf:exact"``, ``"elbo:control-variate"`` ask for one.
+            :class:`~graphvae.training.masked.MaskedEdges` with settings. The first two take the sum over all pairs
+            exactly or by an unbiased estimate, as size makes sensible (see ``fitted.path``); ``"kipf:exact"``,
+            ``"elbo:control-variate"`` ask for one.
         posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``, ``"point"``, or
             such a family with settings.
         prior: ``"normal"``, ``"features"`` (conditional on node features), ``"uniform-sphere"``, or a prior of

@@ -76,7 +76,9 @@ class HopEncoder:
         table = num_features == 0 if self.node_table is None else self.node_table
         degrees = num_features == 0 if self.degree_embedding is None else self.degree_embedding
         if not (num_features or table or degrees):
-            raise InputError("node_table=False, degree_embedding=False: the graph has no features; expected one of them")
+            raise InputError(
+                "node_table=False, degree_embedding=False: the graph has no features; expected one of them"
+            )
         return HopNetwork(self, num_nodes if table else 0, num_features, degrees, latent_dim, posterior)
 
 
@@ -124,7 +126,7 @@ class HopNetwork(nn.Module):
         return self.posterior(self.head(torch.cat(hops, -1)), event_dim=2, around=around)
 
     def _first(self, inputs: GraphInputs) -> Tensor:
-        parts = [] if self.table is None else [self.table]
+        parts: list[Tensor] = [] if self.table is None else [self.table]
         if self.linear is not None:
             x = inputs.x
             if isinstance(x, SparseMatrix):

@@ -18,7 +18,7 @@ __all__ = ["PairLikelihood", "PairwiseBernoulli", "upper"]
 
 
 class PairLikelihood(Distribution, ABC):
-    """``p(A|Z) = prod_{i<j} Bernoulli(A_ij; sigmoid(s_ij))`` over unordered pairs, no diagonal, for any logits ``s(Z)``.
+    """``p(A|Z) = prod_{i<j} Bernoulli(A_ij; sigmoid(s_ij))`` over unordered pairs, no diagonal, for any ``s(Z)``.
 
     The value of this distribution is a set of edges: an :class:`~graphvae.kernels.edges.EdgeSet`, or ``(2, E)`` nodes,
     each edge as (u, v) with u < v, alone or with its reverse, which is not read. All it reports comes from three sums,

@@ -1,7 +1,8 @@
 """What is trained on in the place of the exact likelihood: offered under its own name, never reported as one.
 
-Each wraps a :class:`~graphvae.variational.likelihoods.PairLikelihood` and has its ``log_prob``, in weighted nats, so that the same ``bound`` applies.
-The sum over all N² pairs that two of them need is exact, or an unbiased estimate: a ``pair_sum`` says how it is taken.
+Each wraps a :class:`~graphvae.variational.likelihoods.PairLikelihood` and has its ``log_prob``, in weighted nats, so
+that the same ``bound`` applies. The sum over all N² pairs that two of them need is exact, or an unbiased estimate: a
+``pair_sum`` says how it is taken.
 """
 
 from __future__ import annotations

@@ -56,7 +56,9 @@ class ScoredPairs(PairLikelihood):
         parts = self.z.split(self.block, -2)
         for i, a in enumerate(parts):
             for j, b in enumerate(parts[i:], i):
-                tile = checkpoint(self._tile, a, b, use_reentrant=False) if torch.is_grad_enabled() else self._tile(a, b)
+                tile = (
+                    checkpoint(self._tile, a, b, use_reentrant=False) if torch.is_grad_enabled() else self._tile(a, b)
+                )
                 total = total + (tile if i == j else 2 * tile)
         return total.to(self.z.dtype)
 
