@@ -26,7 +26,7 @@ from graphvae.variational.posteriors import GaussianPosterior
 __all__ = ["MarginalEstimate", "elbo_terms", "log_marginal", "pairs_in_report", "sample_edges"]
 
 # Pairs of a report's estimate.
-REPORTED = 1 << 20
+REPORTED = 1 << 18
 # Pairs scored at a time, so that no array of all sampled pairs' positions is made.
 AT_ONCE = 1 << 16
 
