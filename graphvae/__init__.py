@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from graphvae.estimators.semi_supervised import SemiSupervisedVAE
     from graphvae.estimators.vgae import GAE, VGAE
     from graphvae.export.embeddings import Embeddings
+    from graphvae.training.masked import MaskedEdges
+    from graphvae.training.selection import Selection
     from graphvae.variational.bound import Bound, bound
 
 __all__ = [
@@ -40,6 +42,8 @@ __all__ = [
     "InputError",
     "LinkSet",
     "LinkSplit",
+    "MaskedEdges",
+    "Selection",
     "SemiSupervisedVAE",
     "bound",
     "compare",
@@ -61,6 +65,8 @@ _HOME = {
     "compare": "graphvae.estimators.comparison",
     "GAE": "graphvae.estimators.vgae",
     "VGAE": "graphvae.estimators.vgae",
+    "MaskedEdges": "graphvae.training.masked",
+    "Selection": "graphvae.training.selection",
     "Bound": "graphvae.variational.bound",
     "Embeddings": "graphvae.export.embeddings",
     "Graph": "graphvae.data.graph",

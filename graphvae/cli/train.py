@@ -21,14 +21,16 @@ def train(
         typer.Argument(help="A data set, an edge-list file, or a .npy or .npz file of images."),
     ],
     model: Annotated[str, typer.Option(help="vgae or gae for graphs; vae, ae, cvae or m2 for images.")] = "vgae",
-    preset: Annotated[str | None, typer.Option(help="Whole settings of vgae: paper, elbo or generative.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Whole settings of vgae: paper, strong, strong-featureless, elbo or generative.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Training steps, full batch.")] = None,
     latent_dim: Annotated[int | None, typer.Option(help="Dimension of the latent space.")] = None,
     hidden_dims: Annotated[str | None, typer.Option(help="Widths of hidden layers: 32 or 64,32 or none.")] = None,
     objective: Annotated[
         str | None,
         typer.Option(
-            help="kipf, elbo or sampled; kipf:exact and the like ask for a path; for vae: elbo, beta or iwae."
+            help="kipf, elbo, sampled or masked; kipf:exact and the like ask for a path; for vae: elbo, beta or iwae."
         ),
     ] = None,
     prior: Annotated[str | None, typer.Option(help="normal or features (vgae).")] = None,

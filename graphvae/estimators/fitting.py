@@ -20,12 +20,13 @@ from graphvae.estimators.parameters import component, to_json
 from graphvae.kernels.edges import EdgeSet
 from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
 from graphvae.nn.autoencoder import Autoencoder
-from graphvae.nn.encoders import GCNEncoder
+from graphvae.nn.encoders import GCN
 from graphvae.nn.inputs import GraphInputs
 from graphvae.training.loop import NonFiniteError, check_learning_rate, resolve_device, train
 from graphvae.training.objectives import objective_named
 from graphvae.training.progress import progress_bar
 from graphvae.training.randomness import check_seed, seeded
+from graphvae.training.selection import Selection
 from graphvae.variational.bound import bound
 from graphvae.variational.posteriors import PosteriorFamily
 
@@ -42,7 +43,7 @@ __all__ = [
 
 # Non-edges that an intercept is fitted on: all of them where there are no more than so many, else a sample.
 CALIBRATION_PAIRS = 200_000
-PAIRS_AT_ONCE = 1 << 18
+NUMBERS_AT_ONCE = 1 << 22
 
 
 @dataclass
@@ -135,12 +136,19 @@ def check_params(params: Mapping[str, Any]) -> dict[str, Any]:
     # An iterator would be spent by the first fit.
     if isinstance(hidden, (str, bytes)) or not (isinstance(hidden, Sequence) or getattr(hidden, "ndim", 0) == 1):
         raise InputError(f"hidden_dims={hidden!r}: expected a sequence of widths, such as (32,)")
-    patience = params["patience"]
+    encoder = component("encoder", params.get("encoder", "gcn"))
+    if not isinstance(encoder, GCN):
+        for name, plain in (("hidden_dims", (32,)), ("dropout", 0)):
+            given = tuple(params[name]) if name == "hidden_dims" else params[name]
+            if given != plain:
+                kind = type(encoder).__name__
+                raise InputError(f'{name}={params[name]!r}: is of encoder="gcn"; {kind} has settings of its own')
     return {
         "latent_dim": integer("latent_dim", params["latent_dim"], low=1),
         "hidden_dims": tuple(integer("hidden_dims", width, low=1) for width in hidden),
         "objective": objective_named(params["objective"]),
         "prior": None if params.get("prior") is None else component("prior", params["prior"]),
+        "encoder": encoder,
         "decoder": component("decoder", params["decoder"]),
         "dropout": number("dropout", params["dropout"], low=0, high=0.99),
         "beta": number("beta", params.get("beta", 1.0), low=0),
@@ -148,7 +156,7 @@ def check_params(params: Mapping[str, Any]) -> dict[str, Any]:
         "samples": integer("samples", params.get("samples", 1), low=1),
         "epochs": integer("epochs", params["epochs"], low=1),
         "learning_rate": check_learning_rate(params["learning_rate"]),
-        "patience": None if patience is None else integer("patience", patience, low=1),
+        "patience": Selection.of(params["patience"]),
         "seed": check_seed(params["seed"]),
     }
 
@@ -158,15 +166,19 @@ def build_module(
 ) -> Autoencoder:
     """A freshly initialised module; under a seed of its own."""
     with seeded(options["seed"], "initialise"):
-        chosen = options["prior"] or component("prior", family.default_prior)
-        prior = chosen.build(num_features=num_features, latent_dim=options["latent_dim"])
-        decoder = options["decoder"].build(likelihood_based=options["objective"].is_bound, density=density)
-        encoder = GCNEncoder(
-            num_features or num_nodes,
-            options["latent_dim"],
-            family,
-            options["hidden_dims"],
-            dropout=options["dropout"],
+        prior = options["prior"] or component("prior", family.default_prior)
+        prior = prior.build(num_features=num_features, latent_dim=options["latent_dim"])
+        decoder = options["decoder"].build(
+            latent_dim=options["latent_dim"], likelihood_based=options["objective"].is_bound, density=density
+        )
+        chosen = options["encoder"]
+        own = {name: options[name] for name in ("hidden_dims", "dropout")} if isinstance(chosen, GCN) else {}
+        encoder = chosen.build(
+            num_nodes=num_nodes,
+            num_features=num_features,
+            latent_dim=options["latent_dim"],
+            posterior=family,
+            **own,
         )
     return Autoencoder(encoder, prior, decoder)
 
@@ -186,20 +198,23 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
     check_graph(graph)
     options, device = check_params(params), resolve_device(params["device"])
     if options["patience"] is not None and validation is None:
-        raise InputError(f"patience={options['patience']}: selection needs validation pairs; fit a split with val > 0")
+        raise InputError(f"patience={params['patience']}: selection needs validation pairs; fit a split with val > 0")
     objective, variational = options["objective"], family.variational
     module = build_module(options, family, graph.num_nodes, graph.num_features, graph.density).to(device)
     inputs, target = inputs_of(graph, device), EdgeSet(graph.pairs.to(device), graph.num_nodes)
-    path = objective.choose_path(graph.num_nodes, graph.num_edges, options["latent_dim"], device)
+    path = objective.choose_path(
+        graph.num_nodes, graph.num_edges, options["latent_dim"], device, options["decoder"].inner_product
+    )
     pair_sum = objective.pair_sum(path, target)
 
     def step(epoch: int, batch: int) -> tuple[Tensor, dict[str, Tensor]]:
-        posterior, prior = module(inputs)
+        seen, scored = objective.view(inputs, target)
+        posterior, prior = module(seen)
         terms = bound(
             posterior,
             prior,
             lambda z: objective.reconstruct(module.decode(z), pair_sum),
-            target,
+            scored,
             samples=options["samples"],
             analytic=family.analytic_kl,
         )
@@ -275,9 +290,11 @@ def check_compatible(fitted: Fitted, graph: Any) -> None:
     if graph.num_features != fitted.num_features:
         have, need = graph.num_features or "no", fitted.num_features or "none"
         raise InputError(f"x: the graph has {have} features, the model was fitted with {need}")
-    if fitted.num_features == 0 and not np.array_equal(graph.node_ids, fitted.node_ids):
+    # A user's own encoder need not say whether it has a row for each node.
+    per_node = getattr(fitted.module.encoder, "per_node", fitted.num_features == 0)
+    if per_node and not np.array_equal(graph.node_ids, fitted.node_ids):
         raise InputError(
-            "node_ids: a model without features learns one row per node, so it can only embed the nodes it was "
+            "node_ids: a model with one row per node, as one without features is, can only embed the nodes it was "
             "fitted on; expected a graph with the same node ids in the same order"
         )
 
@@ -318,5 +335,6 @@ def _calibrate(module: Autoencoder, mean: np.ndarray, graph: Graph, validation: 
 
 def logits_of(likelihood: Any, pairs: Tensor) -> np.ndarray:
     """``(P,)`` float64 logits of pairs of rows ``(2, P)``, in blocks, so that no array of P vectors is made."""
-    blocks = [likelihood.logits(part.to(likelihood.z.device)) for part in pairs.split(PAIRS_AT_ONCE, 1)]
+    at_once = max(NUMBERS_AT_ONCE // likelihood.z.shape[-1], 1)
+    blocks = [likelihood.logits(part.to(likelihood.z.device)) for part in pairs.split(at_once, 1)]
     return torch.cat(blocks).double().cpu().numpy()

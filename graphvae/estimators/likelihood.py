@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,9 +20,15 @@ from graphvae.estimators.fitting import Fitted, check_compatible, inputs_of
 from graphvae.nn.autoencoder import Autoencoder
 from graphvae.training.randomness import seeded
 from graphvae.variational.bound import Bound, bound
+from graphvae.variational.likelihoods import PairLikelihood, PairwiseBernoulli
 from graphvae.variational.posteriors import GaussianPosterior
 
-__all__ = ["MarginalEstimate", "elbo_terms", "log_marginal", "sample_edges"]
+__all__ = ["MarginalEstimate", "elbo_terms", "log_marginal", "pairs_in_report", "sample_edges"]
+
+# Pairs of a report's estimate.
+REPORTED = 1 << 18
+# Pairs scored at a time, so that no array of all sampled pairs' positions is made.
+AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -43,20 +51,41 @@ class MarginalEstimate:
         return self.estimate
 
 
-def elbo_terms(fitted: Fitted, graph: Graph | None, samples: int, seed: int) -> dict[str, float]:
-    """``elbo``, its Monte-Carlo ``elbo_standard_error``, ``log_likelihood`` and ``kl`` in nats, in float64."""
+def elbo_terms(
+    fitted: Fitted, graph: Graph | None, samples: int, seed: int, pairs: int | None = None
+) -> dict[str, float]:
+    """``elbo``, its Monte-Carlo ``elbo_standard_error``, ``log_likelihood`` and ``kl`` in nats, in float64.
+
+    With ``pairs`` the sum over all pairs is an unbiased estimate from so many at each draw, whose error is part of the
+    standard error.
+    """
     samples = integer("samples", samples, low=1)
+
+    def likelihood(z: Tensor, module: Autoencoder) -> Any:
+        exact = module.decode(z)
+        return exact if pairs is None else _Sampled(exact, pairs)
+
     with _exact(fitted, graph, "elbo") as (module, posterior, prior, edges):
         # One draw at a time, so that memory does not grow with the number of draws.
         draws = []
         for draw in range(samples):
             with seeded(seed, "elbo", draw, device=edges.device):
-                draws.append(bound(posterior, prior, module.decode, edges, analytic=fitted.posterior.analytic_kl))
+                model = partial(likelihood, module=module)
+                draws.append(bound(posterior, prior, model, edges, analytic=fitted.posterior.analytic_kl))
     log_likelihood = torch.cat([draw.log_likelihood for draw in draws])
     divergence = torch.cat([draw.kl for draw in draws])
     error = float((log_likelihood - divergence).std() / math.sqrt(samples)) if samples > 1 else math.nan
     mean, kl = float(log_likelihood.mean()), float(divergence.mean())
     return {"elbo": mean - kl, "elbo_standard_error": error, "log_likelihood": mean, "kl": kl}
+
+
+def pairs_in_report(fitted: Fitted, graph: Graph) -> int | None:
+    """Pairs from which a report estimates the ELBO at each draw; None where all are affordable.
+
+    Inner products have a fast sum; a network on every pair of a large graph would take longer than training it.
+    """
+    likelihood = fitted.module.decode(torch.from_numpy(fitted.mean[:1]).to(next(fitted.module.parameters()).device))
+    return None if isinstance(likelihood, PairwiseBernoulli) or graph.num_pairs <= REPORTED else REPORTED
 
 
 def log_marginal(fitted: Fitted, graph: Graph | None, samples: int, seed: int) -> MarginalEstimate:
@@ -96,6 +125,18 @@ def sample_edges(fitted: Fitted, seed: int, source: str, max_edges: int) -> Tens
                 'intercept calls half of all pairs edges; objective="elbo" has one); raise max_edges to draw it'
             )
         return model.sample_edges().cpu()
+
+
+class _Sampled:
+    """A likelihood whose ``log_prob`` is its unbiased estimate from ``pairs`` uniform pairs."""
+
+    def __init__(self, likelihood: PairLikelihood, pairs: int) -> None:
+        self.likelihood, self.pairs = likelihood, pairs
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        parts = [AT_ONCE] * (self.pairs // AT_ONCE) + [self.pairs % AT_ONCE]
+        empty = [self.likelihood.log_prob_estimate(value[:, :0], part) * part for part in parts if part]
+        return self.likelihood.logits(value).sum(-1) + torch.stack(empty).sum(0) / self.pairs
 
 
 def _posterior_draw(fitted: Fitted, device: torch.device) -> Tensor:

@@ -8,8 +8,11 @@ from typing import Any, TypeVar
 
 from graphvae._check import InputError, resolve, suggest
 from graphvae.nn.decoders import DECODERS
+from graphvae.nn.encoders import ENCODERS
 from graphvae.nn.networks import NETWORKS
 from graphvae.nn.priors import PRIORS
+from graphvae.training.masked import MaskedEdges
+from graphvae.training.selection import Selection
 from graphvae.variational.observations import OBSERVATIONS
 from graphvae.variational.posteriors import POSTERIORS
 
@@ -20,8 +23,11 @@ P = TypeVar("P", bound="Parameters")
 # Arguments that may be an object with settings of its own, or the name of the plain one.
 COMPONENTS: dict[str, dict[str, Any]] = {
     "decoder": dict(DECODERS),
+    "encoder": dict(ENCODERS),
     "likelihood": dict(OBSERVATIONS),
     "network": dict(NETWORKS),
+    "objective": {"masked": MaskedEdges},
+    "patience": {"selection": Selection},
     "posterior": {name: type(family) for name, family in POSTERIORS.items()},
     "prior": dict(PRIORS),
 }
@@ -78,7 +84,7 @@ def to_json(params: dict[str, Any]) -> dict[str, Any]:
     """Arguments as JSON-able values; components become their registry's name and settings."""
     out: dict[str, Any] = {}
     for name, value in params.items():
-        if name in COMPONENTS and value is not None and not isinstance(value, str):
+        if name in COMPONENTS and hasattr(value, "settings"):
             alias = next(key for key, cls in COMPONENTS[name].items() if type(value) is cls)
             out[name] = {"name": alias, **value.settings()}
         elif name == "device":

@@ -32,6 +32,7 @@ from graphvae.estimators.fitting import Fitted, build_module, check_params
 from graphvae.estimators.graph_files import graph_from_tensors, graph_to_tensors, ids_from_tensors, split_from_tensors
 from graphvae.estimators.parameters import from_json
 from graphvae.estimators.vgae import GAE, VGAE
+from graphvae.nn.custom_encoder import CustomEncoder
 from graphvae.training.loop import resolve_device
 
 if TYPE_CHECKING:
@@ -186,8 +187,8 @@ def load(path: str | Path, *, device: str = "auto", network: Any = None) -> Any:
     Args:
         path: a run folder.
         device: where the model is put.
-        network: the :class:`graphvae.nn.CustomNetwork` of a model that was fitted with one: a run folder holds weights,
-            and no code.
+        network: the :class:`graphvae.nn.CustomNetwork` or :class:`graphvae.nn.CustomEncoder` of a model that was fitted
+            with one: a run folder holds weights, and no code.
 
     Raises:
         InputError: for a folder that is no run, of a newer format, or damaged; the message names the file.
@@ -198,14 +199,10 @@ def load(path: str | Path, *, device: str = "auto", network: Any = None) -> Any:
         from graphvae.estimators.image_run import load_image_run
 
         return load_image_run(folder, config, device, network)
-    if network is not None:
-        raise InputError(
-            f"network={network!r}: {str(folder)!r} holds no model with modules of one's own; expected None"
-        )
-    return _load_graph_run(folder, config, device)
+    return _load_graph_run(folder, config, device, network)
 
 
-def _load_graph_run(folder: Path, config: dict[str, Any], device: str) -> Any:
+def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: Any) -> Any:
     from graphvae.evaluation.calibration import Calibration
     from graphvae.export.embeddings import Embeddings
 
@@ -216,7 +213,16 @@ def _load_graph_run(folder: Path, config: dict[str, Any], device: str) -> Any:
         state, description = read_safetensors(file)
         node_ids = ids_from_tensors(state)
     with reading(folder / "config.json"):
-        model = resolve("estimator", config["estimator"], ESTIMATORS)(**from_json(config["params"]))
+        params = dict(config["params"])
+        own = isinstance(params.get("encoder"), dict) and params["encoder"].get("name") == "custom"
+        if own != isinstance(network, CustomEncoder) or not (own or network is None):
+            expected = "the CustomEncoder of its module, which a run folder does not hold" if own else "None"
+            raise InputError(f"network={network!r}: expected {expected}")
+        model = resolve("estimator", config["estimator"], ESTIMATORS)(
+            **from_json({name: value for name, value in params.items() if not (own and name == "encoder")})
+        )
+        if own:
+            model.set_params(encoder=network)
         fitted, options = config["fitted"], check_params(model.get_params())
         sizes = fitted["num_nodes"], fitted["num_features"]
         if sizes != (len(node_ids), description["graph"]["num_features"]):

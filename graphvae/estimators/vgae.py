@@ -10,7 +10,10 @@ from torch import nn
 from graphvae._check import resolve
 from graphvae.estimators.graph_estimator import GraphEstimator
 from graphvae.estimators.parameters import component
-from graphvae.nn.decoders import InnerProductDecoder
+from graphvae.nn.hops import HopEncoder
+from graphvae.nn.pair_scores import MLPDecoder
+from graphvae.training.masked import MaskedEdges
+from graphvae.training.selection import Selection
 from graphvae.variational.posteriors import POSTERIORS, PosteriorFamily
 
 __all__ = ["GAE", "PRESETS", "VGAE"]
@@ -23,6 +26,25 @@ PRESETS: dict[str, dict[str, Any]] = {
     "elbo": {"objective": "elbo"},
     # The true bound with a prior conditional on the node's features: a model of the graph, not only a ranker of links.
     "generative": {"objective": "elbo", "prior": "features", "dropout": 0.5, "epochs": 600},
+    # The best ranker of links on graphs with features: edges hidden from the encoder are what it is trained to tell.
+    "strong": {
+        "encoder": HopEncoder(),
+        "decoder": MLPDecoder(),
+        "objective": MaskedEdges(),
+        "latent_dim": 128,
+        "epochs": 400,
+        "patience": Selection(),
+    },
+    # The same without features: a learned row per node and an embedding of its degree, carried further.
+    "strong-featureless": {
+        "encoder": HopEncoder(width=48, hops=6),
+        "decoder": MLPDecoder(),
+        "objective": MaskedEdges(rate=0.2),
+        "latent_dim": 64,
+        "epochs": 150,
+        "learning_rate": 0.005,
+        "patience": Selection(),
+    },
 }
 
 
@@ -35,22 +57,27 @@ class VGAE(GraphEstimator):
     Args:
         latent_dim: D, dimension of the latent space.
         hidden_dims: widths of the encoder's hidden layers; ``()`` is the linear model.
-        objective: ``"kipf"`` (the paper's weighted loss; no bound), ``"elbo"`` (the true bound) or ``"sampled"`` (edges
-            against sampled non-edges). The first two take the sum over all pairs exactly or by an unbiased estimate, as
-            size makes sensible (see ``fitted.path``); ``"kipf:exact"``, ``"elbo:control-variate"`` ask for one.
+        objective: ``"kipf"`` (the paper's weighted loss; no bound), ``"elbo"`` (the true bound), ``"sampled"`` (edges
+            against sampled non-edges), ``"masked"`` (edges hidden from the encoder against sampled non-edges) or a
+            :class:`~graphvae.training.masked.MaskedEdges` with settings. The first two take the sum over all pairs
+            exactly or by an unbiased estimate, as size makes sensible (see ``fitted.path``); ``"kipf:exact"``,
+            ``"elbo:control-variate"`` ask for one.
         posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``, ``"point"``, or
             such a family with settings.
         prior: ``"normal"``, ``"features"`` (conditional on node features), ``"uniform-sphere"``, or a prior of
             :mod:`graphvae.nn`; None takes the one that fits the posterior.
-        decoder: ``"inner_product"`` or a decoder of :mod:`graphvae.nn`; with ``objective="elbo"`` the plain one learns
-            a scale and a bias.
+        encoder: ``"gcn"``, ``"hops"``, or an encoder of :mod:`graphvae.nn`; ``hidden_dims`` and ``dropout`` are those
+            of ``"gcn"``, others have settings of their own.
+        decoder: ``"inner_product"``, ``"cosine"``, ``"bilinear"``, ``"distance"``, ``"mlp"``, ``"bernoulli_poisson"``,
+            or a decoder of :mod:`graphvae.nn`; with ``objective="elbo"`` the plain one learns a scale and a bias.
         dropout: rate in the encoder.
         beta: weight of the KL divergence.
         kl_warmup: epochs over which that weight grows linearly from 0.
         samples: draws of Z per step.
         epochs: training steps, full batch.
         learning_rate: Adam's; a pair falls (or rises) geometrically from the first epoch to the last.
-        patience: keep the best epoch on validation, stop after this many without a better one; None keeps the last.
+        patience: keep the best epoch on validation, stop after this many without a better one, or as a
+            :class:`~graphvae.training.selection.Selection` says; None keeps the last.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         seed: everything random follows from it.
 
@@ -69,17 +96,18 @@ class VGAE(GraphEstimator):
         self,
         latent_dim: int = 16,
         hidden_dims: Sequence[int] = (32,),
-        objective: str = "kipf",
+        objective: str | MaskedEdges = "kipf",
         posterior: str | PosteriorFamily = "gaussian",
         prior: str | nn.Module | None = None,
-        decoder: str | InnerProductDecoder = "inner_product",
+        encoder: Any = "gcn",
+        decoder: Any = "inner_product",
         dropout: float = 0.0,
         beta: float = 1.0,
         kl_warmup: int = 0,
         samples: int = 1,
         epochs: int = 200,
         learning_rate: float | tuple[float, float] = 0.01,
-        patience: int | None = None,
+        patience: int | Selection | None = None,
         device: str = "auto",
         seed: int = 0,
     ) -> None:
@@ -88,6 +116,7 @@ class VGAE(GraphEstimator):
         self.objective = objective
         self.posterior = posterior
         self.prior = prior
+        self.encoder = encoder
         self.decoder = decoder
         self.dropout = dropout
         self.beta = beta
@@ -122,7 +151,8 @@ class GAE(GraphEstimator):
     Args:
         latent_dim: D, dimension of the latent space.
         hidden_dims: widths of the encoder's hidden layers; ``()`` is the linear model.
-        objective: ``"kipf"``, ``"elbo"`` (here the likelihood alone) or ``"sampled"``; see :class:`VGAE`.
+        objective: ``"kipf"``, ``"elbo"`` (here the likelihood alone), ``"sampled"`` or ``"masked"``; see :class:`VGAE`.
+        encoder: see :class:`VGAE`.
         decoder: see :class:`VGAE`.
         dropout: rate in the encoder.
         epochs: training steps, full batch.
@@ -139,18 +169,20 @@ class GAE(GraphEstimator):
         self,
         latent_dim: int = 16,
         hidden_dims: Sequence[int] = (32,),
-        objective: str = "kipf",
-        decoder: str | InnerProductDecoder = "inner_product",
+        objective: str | MaskedEdges = "kipf",
+        encoder: Any = "gcn",
+        decoder: Any = "inner_product",
         dropout: float = 0.0,
         epochs: int = 200,
         learning_rate: float | tuple[float, float] = 0.01,
-        patience: int | None = None,
+        patience: int | Selection | None = None,
         device: str = "auto",
         seed: int = 0,
     ) -> None:
         self.latent_dim = latent_dim
         self.hidden_dims = hidden_dims
         self.objective = objective
+        self.encoder = encoder
         self.decoder = decoder
         self.dropout = dropout
         self.epochs = epochs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from graphvae._check import InputError
+from graphvae.kernels.negatives import edge_keys
 from graphvae.kernels.propagation import propagate
 from graphvae.kernels.sparse import SparseMatrix
 
@@ -47,6 +49,11 @@ class EdgeSet:
     def num_edges(self) -> int:
         """E."""
         return int(self.pairs.shape[1])
+
+    @cached_property
+    def keys(self) -> Tensor:
+        """Sorted keys of the edges, by which non-edges are told from them."""
+        return edge_keys(self.pairs, self.num_nodes)
 
     def weighted(self, weight: Tensor) -> SparseMatrix:
         """The symmetric ``(N, N)`` matrix that holds ``weight`` ``(E,)`` at both entries of every edge."""

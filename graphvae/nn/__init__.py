@@ -2,22 +2,33 @@
 
 from graphvae.nn.autoencoder import Autoencoder
 from graphvae.nn.convolutional import ConvNetwork
-from graphvae.nn.decoders import InnerProductDecoder
+from graphvae.nn.custom_encoder import CustomEncoder
+from graphvae.nn.decoders import CosineDecoder, InnerProductDecoder
 from graphvae.nn.dense import DenseNetwork
-from graphvae.nn.encoders import GCNEncoder
+from graphvae.nn.encoders import GCN, GCNEncoder
+from graphvae.nn.hops import HopEncoder
 from graphvae.nn.inputs import GraphInputs
 from graphvae.nn.networks import CustomNetwork
+from graphvae.nn.pair_scores import BernoulliPoissonDecoder, BilinearDecoder, DistanceDecoder, MLPDecoder
 from graphvae.nn.priors import FeaturePrior, SphericalUniformPrior, StandardNormalPrior
 
 __all__ = [
+    "GCN",
     "Autoencoder",
+    "BernoulliPoissonDecoder",
+    "BilinearDecoder",
     "ConvNetwork",
+    "CosineDecoder",
+    "CustomEncoder",
     "CustomNetwork",
     "DenseNetwork",
+    "DistanceDecoder",
     "FeaturePrior",
     "GCNEncoder",
     "GraphInputs",
+    "HopEncoder",
     "InnerProductDecoder",
+    "MLPDecoder",
     "SphericalUniformPrior",
     "StandardNormalPrior",
 ]

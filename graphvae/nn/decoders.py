@@ -1,4 +1,4 @@
-"""Decoders: networks that map latent vectors to a likelihood."""
+"""Decoders: networks that map latent vectors to the likelihood of a graph."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from graphvae._check import InputError, number
+from graphvae.nn.pair_scores import (
+    BernoulliPoissonDecoder,
+    BilinearDecoder,
+    DistanceDecoder,
+    MLPDecoder,
+    first_intercept,
+)
 from graphvae.variational.likelihoods import PairwiseBernoulli
 
-__all__ = ["DECODERS", "InnerProductDecoder"]
+__all__ = ["DECODERS", "CosineDecoder", "InnerProductDecoder"]
 
 
 class InnerProductDecoder(nn.Module):
@@ -25,6 +32,8 @@ class InnerProductDecoder(nn.Module):
         bias: learn an intercept (started at the logit of the graph's density), or fix it at 0.
         initial_scale: where the factor starts; small, so that the model starts near Erdős-Rényi.
     """
+
+    inner_product = True
 
     def __init__(self, scale: bool | None = None, bias: bool | None = None, initial_scale: float = 0.1) -> None:
         super().__init__()
@@ -40,7 +49,7 @@ class InnerProductDecoder(nn.Module):
         """The arguments this decoder can be built from again."""
         return {"scale": self.scale, "bias": self.bias, "initial_scale": self.initial_scale}
 
-    def build(self, *, likelihood_based: bool, density: float) -> InnerProductDecoder:
+    def build(self, *, likelihood_based: bool, density: float, latent_dim: int = 0) -> InnerProductDecoder:
         """A fresh decoder with open choices settled and the intercept at the logit of ``density``."""
         decided = InnerProductDecoder(
             likelihood_based if self.scale is None else self.scale,
@@ -48,8 +57,7 @@ class InnerProductDecoder(nn.Module):
             self.initial_scale,
         )
         if decided.intercept is not None:
-            density = min(max(density, 1e-9), 1 - 1e-9)
-            nn.init.constant_(decided.intercept, math.log(density) - math.log1p(-density))
+            nn.init.constant_(decided.intercept, first_intercept(True, density))
         return decided
 
     def forward(self, z: Tensor) -> PairwiseBernoulli:
@@ -57,4 +65,41 @@ class InnerProductDecoder(nn.Module):
         return PairwiseBernoulli(z, None if self.log_scale is None else self.log_scale.exp(), self.intercept)
 
 
-DECODERS: dict[str, type[InnerProductDecoder]] = {"inner_product": InnerProductDecoder}
+class CosineDecoder(nn.Module):
+    """``p(A_ij = 1 | Z) = sigmoid(scale cos(z_i, z_j) + bias)``, both learned: an inner product of unit vectors.
+
+    Args:
+        initial_scale: where the positive factor starts.
+    """
+
+    inner_product = True
+
+    def __init__(self, initial_scale: float = 5.0) -> None:
+        super().__init__()
+        self.initial_scale = number("initial_scale", initial_scale, low=0, open_low=True)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(self.initial_scale)))
+        self.intercept = nn.Parameter(torch.zeros(()))
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments this decoder can be built from again."""
+        return {"initial_scale": self.initial_scale}
+
+    def build(self, *, likelihood_based: bool, density: float, latent_dim: int = 0) -> CosineDecoder:
+        """A fresh decoder with the intercept at the logit of ``density``, or at an even chance."""
+        fresh = CosineDecoder(self.initial_scale)
+        nn.init.constant_(fresh.intercept, first_intercept(likelihood_based, density))
+        return fresh
+
+    def forward(self, z: Tensor) -> PairwiseBernoulli:
+        """The likelihood of all pairs given ``z`` of shape ``(*batch, N, D)``."""
+        return PairwiseBernoulli(nn.functional.normalize(z, dim=-1), self.log_scale.exp(), self.intercept)
+
+
+DECODERS: dict[str, Any] = {
+    "inner_product": InnerProductDecoder,
+    "cosine": CosineDecoder,
+    "bilinear": BilinearDecoder,
+    "distance": DistanceDecoder,
+    "mlp": MLPDecoder,
+    "bernoulli_poisson": BernoulliPoissonDecoder,
+}

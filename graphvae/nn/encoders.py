@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
 from torch import nn
 from torch.distributions import Distribution
 
+from graphvae._check import InputError
+from graphvae.nn.custom_encoder import CustomEncoder
+from graphvae.nn.hops import HopEncoder
 from graphvae.nn.inputs import GraphInputs, dropout_features
 from graphvae.nn.layers import GraphConvolution
 from graphvae.variational.posteriors import PosteriorFamily
 
-__all__ = ["GCNEncoder"]
+__all__ = ["ENCODERS", "GCN", "GCNEncoder"]
 
 
 class GCNEncoder(nn.Module):
@@ -67,3 +71,43 @@ class GCNEncoder(nn.Module):
 
     def _drop(self, h: Any) -> Any:
         return None if h is None else dropout_features(h, self.dropout, self.training)
+
+
+@dataclass(frozen=True)
+class GCN:
+    """Settings of :class:`GCNEncoder`, beside the estimator's ``hidden_dims`` and ``dropout``, which are for it.
+
+    Args:
+        bias: whether the layers have biases; the paper's have none.
+    """
+
+    bias: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.bias, bool):
+            raise InputError(f"bias={self.bias!r}: expected True or False")
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments this encoder can be built from again."""
+        return asdict(self)
+
+    def build(
+        self,
+        *,
+        num_nodes: int,
+        num_features: int,
+        latent_dim: int,
+        posterior: PosteriorFamily,
+        hidden_dims: Sequence[int] = (32,),
+        dropout: float = 0.0,
+    ) -> GCNEncoder:
+        """A fresh encoder for N nodes, F features and latent dimension D."""
+        width = num_features or num_nodes
+        return GCNEncoder(width, latent_dim, posterior, hidden_dims, dropout=dropout, bias=self.bias)
+
+
+ENCODERS: dict[str, type[GCN] | type[HopEncoder] | type[CustomEncoder]] = {
+    "gcn": GCN,
+    "hops": HopEncoder,
+    "custom": CustomEncoder,
+}

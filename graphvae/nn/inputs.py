@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from graphvae._check import InputError
+from graphvae.kernels.masking import MaskableAdjacency
 from graphvae.kernels.propagation import propagate
 from graphvae.kernels.sparse import SparseMatrix, normalised_adjacency
 
@@ -28,12 +30,14 @@ class GraphInputs:
         propagation: ``(N, N)`` normalised adjacency with self-loops.
         edge_index: ``(2, E)`` both directions of every edge, for encoders that propagate in their own way.
         propagated: ``(N, F)`` propagation of ``x``, once and for all, where that spares a propagation at every step.
+        edge_weight: ``(E,)`` weights, or None.
     """
 
     x: Tensor | SparseMatrix | None
     propagation: SparseMatrix
     edge_index: Tensor
     propagated: Tensor | None = None
+    edge_weight: Tensor | None = None
 
     @classmethod
     def build(
@@ -75,7 +79,33 @@ class GraphInputs:
         propagated = None
         if isinstance(features, Tensor) and features.shape[1] <= NARROW:
             propagated = propagate(propagation, features)
-        return cls(features, propagation, edge_index.to(device), propagated)
+        weight = None if edge_weight is None else edge_weight.to(device=device, dtype=dtype)
+        return cls(features, propagation, edge_index.to(device), propagated, weight)
+
+    def masked(self, kept: Tensor) -> GraphInputs:
+        """The inputs of the graph that has the edges ``kept`` only.
+
+        Args:
+            kept: ``(E / 2,)`` bool, in the order of the edges (u, v), u < v, of ``edge_index``.
+        """
+        both = kept[self._maskable.edges]
+        weight = None if self.edge_weight is None else self.edge_weight[both]
+        return replace(
+            self,
+            propagation=self._maskable(kept),
+            edge_index=self.edge_index[:, both],
+            propagated=None,
+            edge_weight=weight,
+        )
+
+    @cached_property
+    def _maskable(self) -> MaskableAdjacency:
+        return MaskableAdjacency(self.edge_index, self.num_nodes, self.edge_weight, self.propagation.values.dtype)
+
+    @cached_property
+    def degrees(self) -> Tensor:
+        """``(N,)`` number of neighbours: entries in each row of the propagation matrix, but for the self-loop."""
+        return self.propagation.row_pointers.diff().long() - 1
 
     @property
     def num_nodes(self) -> int:

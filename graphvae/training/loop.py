@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from graphvae._check import InputError, number
 from graphvae.training.adam import Adam
 from graphvae.training.randomness import seeded
+from graphvae.training.selection import Selection
 
 __all__ = ["NonFiniteError", "TrainingResult", "check_learning_rate", "resolve_device", "train"]
 
@@ -80,7 +81,7 @@ def train(
     device: torch.device,
     batches: int = 1,
     validate: Callable[[], Mapping[str, float]] | None = None,
-    patience: int | None = None,
+    patience: int | Selection | None = None,
     callback: Callable[[Mapping[str, float]], None] | None = None,
 ) -> TrainingResult:
     """Minimise a loss with Adam.
@@ -95,8 +96,8 @@ def train(
         device: where ``module`` lives.
         batches: steps in one epoch; a graph is one datum, so it has one. Records are means over them.
         validate: figures on validation data after each epoch, ``score`` (higher is better) among them.
-        patience: keep the weights of the best ``score`` and stop after this many epochs without a better one; None runs
-            all epochs and keeps the last weights.
+        patience: keep the weights of the best ``score`` and stop after this many epochs without a better one, or as a
+            :class:`~graphvae.training.selection.Selection` says; None runs all epochs and keeps the last weights.
         callback: is given each record of the history as it is made.
 
     Raises:
@@ -108,7 +109,9 @@ def train(
     first, last = check_learning_rate(learning_rate)
     optimiser = Adam(module.parameters())
     history: list[dict[str, float]] = []
-    best_score, best_epoch, best_state = -math.inf, 0, None
+    selection = Selection.of(patience)
+    # Score, epoch and weights of the best evaluations, the best first; of equals the earlier.
+    best: list[tuple[float, int, dict[str, Tensor]]] = []
     for epoch in range(1, epochs + 1):
         module.train()
         rate = first * (last / first) ** ((epoch - 1) / max(epochs - 1, 1))
@@ -125,28 +128,45 @@ def train(
             sums = {name: sums.get(name, 0.0) + value for name, value in figures.items()}
         means = {name: value / batches for name, value in sums.items()}
         record = {"epoch": epoch, "loss": means.pop("loss"), **means}
-        if validate is not None:
+        if validate is not None and (selection is None or epoch % selection.every == 0 or epoch == epochs):
             module.eval()
             with seeded(seed, "validate", epoch, device=device):
                 validation = {f"val_{name}": float(value) for name, value in validate().items()}
             _check_finite(epoch, validation)
             record.update(validation)
-            if patience is not None and validation["val_score"] > best_score:
-                best_score, best_epoch = validation["val_score"], epoch
-                best_state = {name: value.clone() for name, value in module.state_dict().items()}
+            if selection is not None:
+                score = validation["val_score"]
+                if len(best) < selection.average or score > best[-1][0]:
+                    state = {name: value.clone() for name, value in module.state_dict().items()}
+                    best = sorted([*best, (score, epoch, state)], key=lambda kept: -kept[0])[: selection.average]
         history.append(record)
         if callback is not None:
             callback(record)
-        if patience is not None and epoch - best_epoch >= patience:
+        if selection is not None and best and epoch - best[0][1] >= selection.patience * selection.every:
             break
-    if best_state is not None:
-        module.load_state_dict(best_state)
+    if validate is not None and best:
+        _keep(module, best, validate)
     module.eval()
     # The last step's gradient shows in no loss; once a parameter is not finite, it stays so.
     for name, parameter in module.named_parameters():
         if not bool(torch.isfinite(parameter).all()):
             raise NonFiniteError(f"epoch {len(history)}: the weights {name} are not finite after the last step")
-    return TrainingResult(history, best_epoch if patience is not None else len(history))
+    return TrainingResult(history, best[0][1] if best else len(history))
+
+
+def _keep(module: nn.Module, best: list[tuple[float, int, dict[str, Tensor]]], validate: Callable[[], Any]) -> None:
+    """Load the mean of the weights that did best, or, if it scores worse than the best alone, those."""
+    score, _, first = best[0]
+    if len(best) > 1:
+        mean = {
+            name: torch.stack([state[name] for *_, state in best]).mean(0) if value.is_floating_point() else value
+            for name, value in first.items()
+        }
+        module.load_state_dict(mean)
+        module.eval()
+        if float(validate()["score"]) >= score:
+            return
+    module.load_state_dict(first)
 
 
 def _check_finite(epoch: int, figures: Mapping[str, float]) -> None:

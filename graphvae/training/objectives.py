@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphvae._check import one_of, resolve
+from graphvae._check import InputError, one_of, resolve
 from graphvae.kernels.control_variate import ControlVariate
 from graphvae.kernels.cost import estimate_is_cheaper
 from graphvae.kernels.edges import EdgeSet
+from graphvae.training.masked import MaskedEdges
 from graphvae.variational.pseudo_likelihoods import (
     EstimatedSum,
     KipfPseudoLikelihood,
@@ -54,11 +55,30 @@ class Objective:
         """``()`` the loss to minimise, from terms in nats."""
         return -(reconstruction - beta * kl) / self.divisor(num_nodes)
 
-    def choose_path(self, num_nodes: int, num_edges: int, latent_dim: int, device: torch.device) -> str:
-        """The path for a graph of N nodes and E edges: what was asked for, else the cheaper one."""
-        if self.path is not None or len(self.paths) == 1:
+    def choose_path(
+        self, num_nodes: int, num_edges: int, latent_dim: int, device: torch.device, inner_product: bool = True
+    ) -> str:
+        """The path for a graph of N nodes and E edges: what was asked for, else the cheaper one.
+
+        Args:
+            num_nodes, num_edges, latent_dim: N, E and D.
+            device: where the sum will be taken.
+            inner_product: whether logits are inner products; of others the sum over all pairs has no cheap estimate.
+
+        Raises:
+            InputError: if the estimate was asked for, and logits are no inner products.
+        """
+        if self.path == "control-variate" and not inner_product:
+            raise InputError(
+                f'objective="{self.name}:control-variate": expected a decoder of inner products (inner_product, cosine)'
+            )
+        if self.path is not None or len(self.paths) == 1 or not inner_product:
             return self.path or self.paths[0]
         return self.paths[estimate_is_cheaper(num_nodes, num_edges, latent_dim, device, self.exact_worth)]
+
+    def view(self, inputs: Any, edges: EdgeSet) -> tuple[Any, EdgeSet | Tensor]:
+        """What one step encodes, and the edges it scores: here all of both."""
+        return inputs, edges
 
     def pair_sum(self, path: str, edges: EdgeSet) -> Any:
         """How :attr:`reconstruct` takes its sum on ``path``, for one training run on ``edges``."""
@@ -67,7 +87,7 @@ class Objective:
         return EstimatedSum(ControlVariate(edges.num_nodes, edges.pairs, device=edges.pairs.device))
 
 
-OBJECTIVES: dict[str, Objective] = {
+OBJECTIVES: dict[str, Objective | MaskedEdges] = {
     objective.name: objective
     for objective in (
         Objective(
@@ -97,16 +117,22 @@ OBJECTIVES: dict[str, Objective] = {
             ("sampled",),
             "Edges against as many sampled non-edges; not a bound on log p(A).",
         ),
+        MaskedEdges(),
     )
 }
 
 
-def objective_named(name: Any) -> Objective:
-    """The objective called ``name``, or ``name:path`` with one of its paths (``"kipf:exact"``).
+def objective_named(name: Any) -> Objective | MaskedEdges:
+    """The objective called ``name``, or ``name:path`` with one of its paths (``"kipf:exact"``); an object is itself.
 
     Raises:
         InputError: for an unknown name or path.
     """
+    if isinstance(name, MaskedEdges):
+        return name
     base, colon, path = name.partition(":") if isinstance(name, str) else (name, "", "")
     found = resolve("objective", base, OBJECTIVES)
-    return replace(found, path=one_of("path of the objective", path, found.paths)) if colon else found
+    if not colon:
+        return found
+    one_of("path of the objective", path, found.paths)
+    return replace(found, path=path) if isinstance(found, Objective) else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 import torch
@@ -14,11 +15,11 @@ from graphvae.kernels.negatives import sample_pairs
 from graphvae.kernels.pairs import BLOCK, pair_sigmoid_sum, pair_softplus_sum, tiles
 from graphvae.kernels.softplus import softplus
 
-__all__ = ["PairwiseBernoulli"]
+__all__ = ["PairLikelihood", "PairwiseBernoulli", "upper"]
 
 
-class PairwiseBernoulli(Distribution):
-    """``p(A|Z) = prod_{i<j} Bernoulli(A_ij; sigmoid(scale z_i . z_j + bias))`` over unordered pairs, no diagonal.
+class PairLikelihood(Distribution, ABC):
+    """``p(A|Z) = prod_{i<j} Bernoulli(A_ij; sigmoid(s_ij))`` over unordered pairs, no diagonal, for any ``s(Z)``.
 
     The value of this distribution is a set of edges: an :class:`~graphvae.kernels.edges.EdgeSet`, or ``(2, E)`` nodes,
     each edge as (u, v) with u < v, alone or with its reverse, which is not read. All it reports comes from three sums,
@@ -26,22 +27,13 @@ class PairwiseBernoulli(Distribution):
 
     Args:
         z: ``(*batch, N, D)`` latent positions.
-        scale: ``()`` factor of the inner product; 1 by default.
-        bias: ``()`` intercept of the logits; 0 by default.
         block: rows in one tile of the sum over all pairs.
-
-    Reference:
-        Kipf and Welling, Variational Graph Auto-Encoders (2016), equation 2, with scale and bias added.
     """
 
     arg_constraints: dict = {}  # noqa: RUF012 - torch's own name and type
 
-    def __init__(self, z: Tensor, scale: Tensor | None = None, bias: Tensor | None = None, block: int = BLOCK) -> None:
-        self.z = z
-        self._plain = scale is None and bias is None
-        self.scale = z.new_ones(()) if scale is None else scale
-        self.bias = z.new_zeros(()) if bias is None else bias
-        self.block = block
+    def __init__(self, z: Tensor, block: int = BLOCK) -> None:
+        self.z, self.block = z, block
         n = z.shape[-2]
         super().__init__(z.shape[:-2], torch.Size((n, n)), validate_args=False)
 
@@ -55,26 +47,21 @@ class PairwiseBernoulli(Distribution):
         """Number of unordered pairs, N (N - 1) / 2."""
         return self.num_nodes * (self.num_nodes - 1) // 2
 
+    @abstractmethod
     def logits(self, pairs: Tensor | EdgeSet) -> Tensor:
         """``(*batch, P)`` logits of the pairs ``(2, P)``."""
-        if isinstance(pairs, EdgeSet):
-            flat = self.z.reshape(-1, *self.z.shape[-2:])
-            return self._affine(torch.stack([edge_dots(z, pairs) for z in flat]).reshape(*self.batch_shape, -1))
-        u, v = self.z.index_select(-2, pairs[0]), self.z.index_select(-2, pairs[1])
-        return self._affine((u * v).sum(-1))
+
+    @abstractmethod
+    def block_logits(self, rows: Tensor | slice, columns: Tensor | slice) -> Tensor:
+        """``(*batch, R, C)`` logits of every pair of one of R ``rows`` and one of C ``columns``."""
+
+    @abstractmethod
+    def ordered_softplus_sum(self) -> Tensor:
+        """``(*batch)`` sums ``sum_ij softplus(s_ij)`` over all N² ordered pairs, the diagonal included."""
 
     def diagonal_logits(self) -> Tensor:
         """``(*batch, N)`` logits ``s_ii``: no part of the likelihood, but of Kipf and Welling's loss."""
-        return self._affine(self.z.square().sum(-1))
-
-    def _affine(self, dots: Tensor) -> Tensor:
-        return dots if self._plain else dots * self.scale + self.bias
-
-    def ordered_softplus_sum(self) -> Tensor:
-        """``(*batch)`` sums ``sum_ij softplus(s_ij)`` over all N² ordered pairs, the diagonal included."""
-        flat = self.z.reshape(self.batch_shape.numel(), *self.z.shape[-2:])
-        sums = [pair_softplus_sum(z, self.scale, self.bias, block=self.block) for z in flat]
-        return torch.stack(sums).reshape(self.batch_shape)
+        return self.logits(torch.arange(self.num_nodes, device=self.z.device).expand(2, -1))
 
     def softplus_sum(self, ordered: Tensor | None = None) -> Tensor:
         """``(*batch)`` sums ``sum_{i<j} softplus(s_ij)``: minus the log-likelihood of the graph without edges.
@@ -105,9 +92,14 @@ class PairwiseBernoulli(Distribution):
         drawn = sample_pairs(self.num_nodes, samples, self.z.device)
         return edges - softplus(self.logits(drawn)).mean(-1) * self.num_pairs
 
+    @torch.no_grad()
     def expected_edges(self) -> float:
         """``sum_{i<j} sigmoid(s_ij)``, the expected number of edges; for an empty batch shape."""
-        return pair_sigmoid_sum(self.z, self.scale, self.bias, block=self.block)
+        total = 0.0
+        for rows, columns in tiles(self.num_nodes, self.block):
+            p = torch.sigmoid(self.block_logits(rows, columns))
+            total += float((p.triu(1) if rows == columns else p).sum(dtype=torch.float64))
+        return total
 
     def sample_edges(self) -> Tensor:
         """``(2, P)`` edges u < v, sorted, of one graph drawn from torch's current generator; empty batch shape."""
@@ -118,11 +110,60 @@ class PairwiseBernoulli(Distribution):
     @torch.no_grad()
     def _sample_tiles(self) -> Iterator[Tensor]:
         for rows, columns in tiles(self.num_nodes, self.block):
-            p = torch.sigmoid(self.z[rows] @ self.z[columns].T * self.scale + self.bias)
+            p = torch.sigmoid(self.block_logits(rows, columns))
             # float32 draws are multiples of 2^-24, which would make every p below that equally likely.
             hit = torch.rand_like(p, dtype=torch.float64) < p
             hit = hit.triu(1) if rows == columns else hit
             yield hit.nonzero().T + torch.tensor([[rows.start], [columns.start]], device=p.device)
+
+
+class PairwiseBernoulli(PairLikelihood):
+    """The likelihood of logits ``s_ij = scale z_i . z_j + bias``, whose sums have fast kernels.
+
+    Args:
+        z: ``(*batch, N, D)`` latent positions.
+        scale: ``()`` factor of the inner product; 1 by default.
+        bias: ``()`` intercept of the logits; 0 by default.
+        block: rows in one tile of the sum over all pairs.
+
+    Reference:
+        Kipf and Welling, Variational Graph Auto-Encoders (2016), equation 2, with scale and bias added.
+    """
+
+    def __init__(self, z: Tensor, scale: Tensor | None = None, bias: Tensor | None = None, block: int = BLOCK) -> None:
+        super().__init__(z, block)
+        self._plain = scale is None and bias is None
+        self.scale = z.new_ones(()) if scale is None else scale
+        self.bias = z.new_zeros(()) if bias is None else bias
+
+    def logits(self, pairs: Tensor | EdgeSet) -> Tensor:
+        """``(*batch, P)`` logits of the pairs ``(2, P)``."""
+        if isinstance(pairs, EdgeSet):
+            flat = self.z.reshape(-1, *self.z.shape[-2:])
+            return self._affine(torch.stack([edge_dots(z, pairs) for z in flat]).reshape(*self.batch_shape, -1))
+        u, v = self.z.index_select(-2, pairs[0]), self.z.index_select(-2, pairs[1])
+        return self._affine((u * v).sum(-1))
+
+    def block_logits(self, rows: Tensor | slice, columns: Tensor | slice) -> Tensor:
+        """``(*batch, R, C)`` logits of every pair of a row and a column."""
+        return self._affine(self.z[..., rows, :] @ self.z[..., columns, :].mT)
+
+    def diagonal_logits(self) -> Tensor:
+        """``(*batch, N)`` logits ``s_ii``."""
+        return self._affine(self.z.square().sum(-1))
+
+    def _affine(self, dots: Tensor) -> Tensor:
+        return dots if self._plain else dots * self.scale + self.bias
+
+    def ordered_softplus_sum(self) -> Tensor:
+        """``(*batch)`` sums ``sum_ij softplus(s_ij)`` over all N² ordered pairs, the diagonal included."""
+        flat = self.z.reshape(self.batch_shape.numel(), *self.z.shape[-2:])
+        sums = [pair_softplus_sum(z, self.scale, self.bias, block=self.block) for z in flat]
+        return torch.stack(sums).reshape(self.batch_shape)
+
+    def expected_edges(self) -> float:
+        """``sum_{i<j} sigmoid(s_ij)``, the expected number of edges; for an empty batch shape."""
+        return pair_sigmoid_sum(self.z, self.scale, self.bias, block=self.block)
 
 
 def upper(value: Tensor | EdgeSet) -> Tensor | EdgeSet:

@@ -1,12 +1,14 @@
 """What is trained on in the place of the exact likelihood: offered under its own name, never reported as one.
 
-Each wraps a :class:`PairwiseBernoulli` and has its ``log_prob``, in weighted nats, so that the same ``bound`` applies.
-The sum over all N² pairs that two of them need is exact, or an unbiased estimate: a ``pair_sum`` says how it is taken.
+Each wraps a :class:`~graphvae.variational.likelihoods.PairLikelihood` and has its ``log_prob``, in weighted nats, so
+that the same ``bound`` applies. The sum over all N² pairs that two of them need is exact, or an unbiased estimate: a
+``pair_sum`` says how it is taken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,15 +18,15 @@ from graphvae.kernels.control_variate import ControlVariate, pair_softplus_estim
 from graphvae.kernels.edges import EdgeSet
 from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
 from graphvae.kernels.softplus import softplus, softplus_terms
-from graphvae.variational.likelihoods import PairwiseBernoulli, upper
+from graphvae.variational.likelihoods import PairLikelihood, PairwiseBernoulli, upper
 
 __all__ = ["EstimatedSum", "KipfPseudoLikelihood", "SampledPseudoLikelihood", "TrainedLikelihood", "exact_sum"]
 
 #: From a likelihood and the logits of the edges ``(*batch, E)`` to ``sum_ij softplus(s_ij)``, ``(*batch)``.
-PairSum = Callable[[PairwiseBernoulli, Tensor], Tensor]
+PairSum = Callable[[Any, Tensor], Tensor]
 
 
-def exact_sum(likelihood: PairwiseBernoulli, edge_logits: Tensor) -> Tensor:
+def exact_sum(likelihood: PairLikelihood, edge_logits: Tensor) -> Tensor:
     """The sum over all ordered pairs, in row blocks; it needs no edges."""
     return likelihood.ordered_softplus_sum()
 
@@ -58,7 +60,7 @@ class TrainedLikelihood:
         pair_sum: :func:`exact_sum` or an :class:`EstimatedSum`, of which this is unbiased.
     """
 
-    def __init__(self, likelihood: PairwiseBernoulli, pair_sum: PairSum = exact_sum) -> None:
+    def __init__(self, likelihood: PairLikelihood, pair_sum: PairSum = exact_sum) -> None:
         self.likelihood, self.pair_sum = likelihood, pair_sum
 
     def log_prob(self, value: Tensor | EdgeSet) -> Tensor:
@@ -82,7 +84,7 @@ class KipfPseudoLikelihood:
         Kipf and Welling, Variational Graph Auto-Encoders (2016), section 2; the authors' ``gae/optimizer.py``.
     """
 
-    def __init__(self, likelihood: PairwiseBernoulli, pair_sum: PairSum = exact_sum) -> None:
+    def __init__(self, likelihood: PairLikelihood, pair_sum: PairSum = exact_sum) -> None:
         self.likelihood, self.pair_sum = likelihood, pair_sum
 
     def log_prob(self, value: Tensor | EdgeSet) -> Tensor:
@@ -108,16 +110,21 @@ class KipfPseudoLikelihood:
 
 
 class SampledPseudoLikelihood:
-    """Edges against as many sampled non-edges, each half averaged: the usual loss of later implementations.
+    """Edges against sampled non-edges, each half averaged: the usual loss of later implementations.
 
         log_prob(A) = -N² [ mean_{edges} softplus(-s) + mean_{non-edges} softplus(s) ]
 
     The non-edges are drawn anew at every call, uniformly, from torch's current generator. The factor N² only makes the
     training loss ``-(log_prob - KL) / N²`` that of PyG's VGAE example; like the above, this is no likelihood.
+
+    Args:
+        likelihood: of the graph.
+        known: sorted keys of pairs that must not be drawn; those of the edges that are scored by default.
+        negatives: non-edges drawn for each edge.
     """
 
-    def __init__(self, likelihood: PairwiseBernoulli) -> None:
-        self.likelihood = likelihood
+    def __init__(self, likelihood: PairLikelihood, known: Tensor | None = None, negatives: float = 1.0) -> None:
+        self.likelihood, self.known, self.negatives = likelihood, known, negatives
 
     def log_prob(self, value: Tensor | EdgeSet) -> Tensor:
         """``(*batch)`` weighted nats of the edges ``value`` ``(2, E)``.
@@ -126,10 +133,11 @@ class SampledPseudoLikelihood:
             InputError: if there are no edges, or no pairs that are none.
         """
         pairs = _some(value)
-        n = self.likelihood.num_nodes
-        known = pairs.pairs if isinstance(pairs, EdgeSet) else pairs
-        negatives = sample_negative_pairs(edge_keys(known, n), n, known.shape[1])
-        cost = softplus(-self.likelihood.logits(pairs)).mean(-1) + softplus(self.likelihood.logits(negatives)).mean(-1)
+        n, known = self.likelihood.num_nodes, self.known
+        if known is None:
+            known = pairs.keys if isinstance(pairs, EdgeSet) else edge_keys(pairs, n)
+        others = sample_negative_pairs(known, n, max(1, round(self.negatives * _count(pairs))))
+        cost = softplus(-self.likelihood.logits(pairs)).mean(-1) + softplus(self.likelihood.logits(others)).mean(-1)
         return -float(n * n) * cost
 
 

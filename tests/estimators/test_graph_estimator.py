@@ -128,7 +128,7 @@ def test_a_model_without_features_knows_its_nodes_and_no_others(by_name):
     other_edges = NAMES.replace(edge_weight=None)
     assert not np.array_equal(by_name.transform(other_edges), by_name.transform(NAMES))
     for graph in (KARATE, NAMES.replace(node_ids=NAMES.node_ids[::-1])):
-        with pytest.raises(gv.InputError, match=r"node_ids: a model without features learns one row per node"):
+        with pytest.raises(gv.InputError, match=r"node_ids: a model with one row per node"):
             by_name.transform(graph)
     with pytest.raises(gv.InputError, match=r"x: the graph has 2 features, the model was fitted with none"):
         by_name.transform(NAMES.replace(x=np.ones((77, 2))))

@@ -190,3 +190,22 @@ def test_a_draw_with_too_many_edges_is_refused_before_it_is_drawn():
     with pytest.raises(gv.InputError, match=r"max_edges=3: this draw would have about [\d.]+ edges.*raise max"):
         model.sample(max_edges=3)
     assert model.sample(max_edges=91).num_edges > 3
+
+
+def test_a_report_estimates_what_would_take_too_long_and_says_so(monkeypatch):
+    """The ELBO of a decoder without a fast sum, from some of the pairs: within its standard error of the exact one."""
+    from graphvae.estimators import likelihood
+
+    split = gv.split_links(gv.load_graph("lesmis"), val=0.1, test=0.1, seed=0)
+    model = gv.VGAE(4, decoder="mlp", objective="elbo", epochs=20).fit(split)
+    assert likelihood.pairs_in_report(model.fitted, split.train) is None
+    exact = model.evaluate()
+    monkeypatch.setattr(likelihood, "REPORTED", 2000)
+    estimated = model.evaluate()
+    row, truth = estimated.likelihoods["VGAE"], likelihood.elbo_terms(model.fitted, None, 64, 1)
+    error = np.hypot(row["elbo_standard_error"], truth["elbo_standard_error"])
+    assert abs(row["elbo"] - truth["elbo"]) < 4 * error
+    assert any("estimated without bias from 2000 pairs" in note for note in estimated.notes)
+    assert not any("estimated" in note for note in exact.notes)
+    inner = gv.VGAE(4, objective="elbo", epochs=2).fit(split)
+    assert likelihood.pairs_in_report(inner.fitted, split.train) is None
