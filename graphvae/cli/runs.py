@@ -21,6 +21,9 @@ def evaluate(
     part: Annotated[str, typer.Option(help="test or val.")] = "test",
     samples: Annotated[int, typer.Option(help="Also draw this many graphs and compare them with the data.")] = 0,
     source: Annotated[str, typer.Option(help="What --samples draws from: prior or posterior.")] = "prior",
+    ranking: Annotated[
+        bool | None, typer.Option(help="Rank against all nodes and hard non-edges; by default on small graphs.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Evaluate a run on the split it was trained with."""
@@ -31,7 +34,7 @@ def evaluate(
         evaluate_images(run, as_json=as_json)
         return
     model = load(run)
-    report = model.evaluate(part=part)
+    report = model.evaluate(part=part, ranking=ranking)
     text, data = str(report), {"run": str(run), part: report.to_dict()}
     if samples:
         generated = model.evaluate_samples(samples=samples, source=source)

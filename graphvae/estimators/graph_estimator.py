@@ -15,6 +15,7 @@ from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSplit
 from graphvae.estimators import likelihood, scoring
 from graphvae.estimators.fitting import Fitted, encode, fit_graph
+from graphvae.estimators.held_out import HARD
 from graphvae.estimators.parameters import Parameters
 from graphvae.export.embeddings import Embeddings
 from graphvae.training.randomness import check_seed
@@ -135,17 +136,27 @@ class GraphEstimator(Parameters, ABC):
             raise InputError(f"pair {int(loops.argmax())} joins a node to itself: expected two different nodes")
         return self.calibration.probabilities(scoring.pair_logits(self.fitted, self.fitted.mean, rows))
 
-    def evaluate(self, split: LinkSplit | None = None, part: str = "test") -> LinkReport:
+    def evaluate(
+        self,
+        split: LinkSplit | None = None,
+        part: str = "test",
+        *,
+        ranking: bool | None = None,
+        hard: int = HARD,
+    ) -> LinkReport:
         """Link prediction on a part of the fitted split, beside plain baselines and null models.
 
         Args:
             split: the split the model was fitted on (the default); any other is refused.
             part: ``"test"`` or ``"val"``.
+            ranking: also rank each held-out edge against all nodes and against hard non-edges, filtered; None does so
+                on small graphs, where baselines take seconds for it.
+            hard: hard non-edges at each end of an edge; 0 for none.
 
         Raises:
             InputError: after ``fit(graph)``, for another split, or for an empty part.
         """
-        return scoring.evaluate(self.fitted, split, part)
+        return scoring.evaluate(self.fitted, split, part, ranking, hard)
 
     def elbo(self, graph: Graph | None = None, *, samples: int = 8, seed: int = 0) -> float:
         """Evidence lower bound of the graph's edges in nats: the true one, whatever objective trained the model.

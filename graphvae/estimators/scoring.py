@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from graphvae._check import InputError, one_of
-from graphvae.data.fields import is_sparse
 from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSplit
 from graphvae.estimators.fitting import Fitted, encode, logits_of
+from graphvae.estimators.held_out import held_out, row_logits, scorer_of
 from graphvae.estimators.likelihood import elbo_terms, pairs_in_report
 
 if TYPE_CHECKING:
@@ -34,40 +34,36 @@ def heuristic_scores(name: str, graph: Graph, pairs: np.ndarray) -> np.ndarray |
     """Scores ``(P,)`` of a baseline computed on ``graph`` alone; None if it needs features that there are not."""
     from graphvae.evaluation.heuristics import HEURISTICS
 
-    heuristic = HEURISTICS[name]
-    if heuristic.needs_features and graph.x is None:
+    if HEURISTICS[name].needs_features and graph.x is None:
         return None
-    return heuristic.score(_binary_adjacency(graph), features_array(graph), pairs)
+    return scorer_of(name, graph).pairs(pairs)
 
 
-def evaluate(fitted: Fitted, split: LinkSplit | None, part: str) -> LinkReport:
+def evaluate(fitted: Fitted, split: LinkSplit | None, part: str, ranking: bool | None, hard: int) -> LinkReport:
     """See :meth:`graphvae.estimators.graph_estimator.GraphEstimator.evaluate`."""
     from graphvae.evaluation import null_models
     from graphvae.evaluation.heuristics import HEURISTICS
-    from graphvae.evaluation.metrics import average_precision, roc_auc
     from graphvae.evaluation.report import LinkReport, heldout_log_likelihood
 
     one_of("part", part, ("test", "val"))
     split = _fitted_split(fitted, split)
-    held = split.test if part == "test" else split.val
-    if held.positive.shape[1] == 0:
-        raise InputError(f'part="{part}": this split holds no {part} pairs; expected split_links(..., {part}=...) > 0')
-    positive, negative = held.positive.numpy(), held.negative.numpy()
-    graph = split.train
+    held = held_out(split, part, ranking, hard)
+    positive, negative, graph = held.positive, held.negative, held.graph
     mean, _ = encode(fitted, graph)
+    likelihood = fitted.module.decode(torch.from_numpy(mean).to(next(fitted.module.parameters()).device))
     scores = pair_logits(fitted, mean, positive), pair_logits(fitted, mean, negative)
-    baselines: dict[str, dict[str, float]] = {}
-    notes = []
+    rows, notes = {fitted.label: held.figures(*scores, row_logits(likelihood))}, []
     for name, heuristic in HEURISTICS.items():
-        if (positive.shape[1] + negative.shape[1]) * graph.edge_index.shape[1] > heuristic.limit:
+        found = held.baseline(name)
+        if found is not None:
+            rows[heuristic.label] = found
+        elif held.cost > heuristic.limit:
             notes.append(f"{heuristic.label} is left out: for this many pairs and edges it would take too long.")
-            continue
-        of_positive, of_negative = (heuristic_scores(name, graph, pairs) for pairs in (positive, negative))
-        if of_positive is not None and of_negative is not None:
-            baselines[heuristic.label] = {
-                "auc": roc_auc(of_positive, of_negative),
-                "ap": average_precision(of_positive, of_negative),
-            }
+    if held.queries is None and ranking is None:
+        notes.append(
+            f"Ranking against all nodes is left out: for {2 * positive.shape[1]} queries among {graph.num_nodes} nodes "
+            "baselines take long; ask for it with ranking=True (--ranking)."
+        )
     model_row = heldout_log_likelihood(*scores, split.density)
     if fitted.posterior.variational:
         pairs = pairs_in_report(fitted, graph)
@@ -88,9 +84,13 @@ def evaluate(fitted: Fitted, split: LinkSplit | None, part: str) -> LinkReport:
         part=part,
         num_positive=positive.shape[1],
         num_negative=negative.shape[1],
-        auc=roc_auc(*scores),
-        ap=average_precision(*scores),
-        baselines=baselines,
+        auc=rows[fitted.label]["auc"],
+        ap=rows[fitted.label]["ap"],
+        baselines={name: {"auc": row["auc"], "ap": row["ap"]} for name, row in rows.items() if name != fitted.label},
+        rankings={
+            among: {name: row["rankings"][among] for name, row in rows.items()}
+            for among in rows[fitted.label]["rankings"]
+        },
         likelihoods=likelihoods,
         notes=tuple(notes),
         model=fitted.label,
@@ -104,25 +104,6 @@ def evaluate_samples(model: GraphEstimator, samples: int, seed: int, source: str
     graph = model.fitted.graph()
     drawn = [model.sample(seed=seed + index, source=source).pairs.numpy() for index in range(samples)]
     return compare_generated(graph.num_nodes, graph.pairs.numpy(), drawn)
-
-
-def features_array(graph: Graph) -> Any:
-    """Features as a numpy array or a scipy CSR matrix; None without."""
-    if graph.x is None:
-        return None
-    if not is_sparse(graph.x):
-        return graph.x.numpy()
-    from scipy.sparse import csr_array
-
-    parts = (graph.x.values(), graph.x.col_indices(), graph.x.crow_indices())
-    return csr_array(tuple(part.numpy() for part in parts), shape=(graph.num_nodes, graph.num_features))
-
-
-def _binary_adjacency(graph: Graph) -> Any:
-    from scipy.sparse import csr_array
-
-    source, target = graph.edge_index.numpy()
-    return csr_array((np.ones(len(source)), (source, target)), shape=(graph.num_nodes, graph.num_nodes))
 
 
 def _fitted_split(fitted: Fitted, split: Any) -> LinkSplit:

@@ -14,7 +14,7 @@ from graphvae.evaluation.blocks import blocks
 from graphvae.evaluation.metrics import as_scores
 from graphvae.evaluation.score_rows import BLOCK_SCORES, KnownPairs, ScoreRows, check_rows, score_block
 
-__all__ = ["HITS", "Ranks", "both_ways", "rank_against", "rank_all", "rank_candidates"]
+__all__ = ["HITS", "Ranks", "both_ways", "rank_against", "rank_all", "rank_candidates", "rank_nodes"]
 
 HITS = (1, 3, 10, 50, 100)
 """The K of the Hits@K that reports show."""
@@ -140,6 +140,13 @@ def rank_candidates(positive_scores: Any, candidate_scores: Any) -> Ranks:
 
 
 def rank_all(score_rows: ScoreRows, queries: Any, known: KnownPairs) -> Ranks:
+    """Rank against all nodes: the first half of :func:`rank_nodes`."""
+    return rank_nodes(score_rows, queries, known)[0]
+
+
+def rank_nodes(
+    score_rows: ScoreRows, queries: Any, known: KnownPairs, candidates: Any = None
+) -> tuple[Ranks, Ranks | None]:
     """Rank the second node of each query among all nodes, known partners of the first and the first itself left out.
 
     By counting: ``rank = 1 + #{w: s_uw > s_uv}`` over all nodes, less the known ones counted in. So nothing is sorted,
@@ -149,6 +156,10 @@ def rank_all(score_rows: ScoreRows, queries: Any, known: KnownPairs) -> Ranks:
         score_rows: see :data:`~graphvae.evaluation.score_rows.ScoreRows`; each distinct first node is asked for once.
         queries: ``(2, Q)`` rows (u, v): v is sought from u.
         known: every edge of the full graph, held-out ones included; the sought node may be among them.
+        candidates: ``(Q, K)`` nodes to rank the sought one among as well, -1 where there are fewer.
+
+    Returns:
+        The ranks among all nodes, and those among the candidates, None without.
 
     Raises:
         InputError: for rows out of range, a query of a node for itself, or scores of another shape or with NaN.
@@ -158,7 +169,9 @@ def rank_all(score_rows: ScoreRows, queries: Any, known: KnownPairs) -> Ranks:
     if bool((u == v).any()):
         raise InputError(f"queries contains ({u[u == v][0]}, {u[u == v][0]}): expected two different nodes")
     order = np.argsort(u, kind="stable")
-    above, level, candidates = (np.zeros(u.size, dtype=np.int64) for _ in range(3))
+    above, level, others = (np.zeros(u.size, dtype=np.int64) for _ in range(3))
+    chosen = None if candidates is None else _chosen(candidates, u.size, n)
+    own_scores, chosen_scores = np.zeros(u.size), None if chosen is None else np.zeros(chosen.shape)
     first = np.diff(u[order], prepend=-1) != 0
     for part in blocks(known.degrees[u[order]] + n * first, BLOCK_SCORES):
         some = order[part]
@@ -173,8 +186,23 @@ def rank_all(score_rows: ScoreRows, queries: Any, known: KnownPairs) -> Ranks:
         is_known = _per_query(left_out == v[some][owner], owner, some.size)
         above[some] = more - _per_query(scores > score[owner], owner, some.size) - (own > score)
         level[some] = ties - _per_query(scores == score[owner], owner, some.size) - (own == score) - (1 - is_known)
-        candidates[some] = n - 1 - known.degrees[u[some]] - (1 - is_known)
-    return Ranks(1 + above, 1 + above + level, candidates)
+        others[some] = n - 1 - known.degrees[u[some]] - (1 - is_known)
+        if chosen is not None and chosen_scores is not None:
+            own_scores[some] = score
+            scores = _take(block, index[:, None], chosen[some])
+            chosen_scores[some] = np.where(chosen[some] < 0, np.nan, scores)
+    among_all = Ranks(1 + above, 1 + above + level, others)
+    return among_all, None if chosen_scores is None else rank_candidates(own_scores, chosen_scores)
+
+
+def _chosen(candidates: Any, queries: int, n: int) -> np.ndarray:
+    """``candidates`` as ``(Q, K)`` int64 rows, checked."""
+    chosen = np.asarray(candidates)
+    if chosen.ndim != 2 or chosen.shape[0] != queries or chosen.dtype.kind not in "iu":
+        raise InputError(f"candidates has shape {chosen.shape}, {chosen.dtype}: expected integers ({queries}, K)")
+    if chosen.size and (chosen.min() < -1 or chosen.max() >= n):
+        raise InputError(f"candidates contains {chosen.min()} to {chosen.max()}: expected rows up to {n - 1}, or -1")
+    return chosen.astype(np.int64)
 
 
 def _per_query(condition: np.ndarray, owner: np.ndarray, size: int) -> np.ndarray:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from graphvae._check import InputError, number
+from graphvae._check import InputError, number, one_of
 from graphvae.evaluation.metrics import as_scores
 
-__all__ = ["LIKELIHOOD_COLUMNS", "LinkReport", "heldout_log_likelihood"]
+__all__ = ["CANDIDATES", "LIKELIHOOD_COLUMNS", "RANK_COLUMNS", "LinkReport", "heldout_log_likelihood"]
 
 LIKELIHOOD_COLUMNS = {
     "log_likelihood": "log-likelihood",
@@ -24,6 +24,17 @@ LIKELIHOOD_COLUMNS = {
     "heldout": "held-out, weighted",
 }
 """Columns of the likelihood table by key; what a row lacks is shown as a dash."""
+
+CANDIDATES = {"negatives": "test non-edges", "all": "all nodes", "hard": "hard non-edges"}
+"""What held-out edges are ranked among, by key."""
+
+RANK_COLUMNS = {
+    "mrr": "MRR",
+    "mrr_optimistic": "optimistic",
+    "mrr_pessimistic": "pessimistic",
+    **{f"hits@{k}": f"Hits@{k}" for k in (1, 3, 10, 50, 100)},
+}
+"""Figures of a ranking, by key; Hits@K is None where an edge has fewer than K candidates."""
 
 
 def heldout_log_likelihood(positive_logits: Any, negative_logits: Any, density: float) -> dict[str, float]:
@@ -55,6 +66,10 @@ def heldout_log_likelihood(positive_logits: Any, negative_logits: Any, density: 
     return {"heldout_edge": edge, "heldout_non_edge": other, "heldout": edge + (ratio * other if ratio else 0.0)}
 
 
+# How the columns of the scores say what was ranked among: test non-edges, all nodes, hard non-edges.
+_SHORT = {"negatives": "test", "all": "all", "hard": "hard"}
+
+
 @dataclass(frozen=True)
 class LinkReport:
     """How well a model tells held-out edges from non-edges, with plain baselines beside it.
@@ -66,6 +81,8 @@ class LinkReport:
         auc: area under the ROC curve of the model, in [0, 1].
         ap: its average precision, in [0, 1].
         baselines: for each baseline by name its ``{"auc": ..., "ap": ...}`` on the same pairs.
+        rankings: for each set of candidates (keys of ``CANDIDATES``) the figures (keys of ``RANK_COLUMNS``, in [0, 1])
+            of the model and the baselines by name; realistic ranks, but where the key says otherwise.
         likelihoods: None, or rows by name (the model and null models) of the keys of ``LIKELIHOOD_COLUMNS``, in nats.
         notes: sentences to print below.
         model: what the model is called.
@@ -77,6 +94,7 @@ class LinkReport:
     auc: float
     ap: float
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    rankings: Mapping[str, Mapping[str, Mapping[str, float | None]]] = field(default_factory=dict)
     likelihoods: Mapping[str, Mapping[str, float | None]] | None = None
     notes: tuple[str, ...] = ()
     model: str = "model"
@@ -90,6 +108,10 @@ class LinkReport:
                 if metric not in row:
                     raise InputError(f"baselines[{name!r}] has no {metric!r}: expected 'auc' and 'ap'")
                 number(f"{name} {metric}", row[metric], low=0.0, high=1.0)
+        for among, rows in self.rankings.items():
+            one_of("rankings", among, CANDIDATES)
+            if self.model not in rows:
+                raise InputError(f"rankings[{among!r}] has no row {self.model!r}: expected the model's")
         for name, likelihoods in (self.likelihoods or {}).items():
             unknown = set(likelihoods) - set(LIKELIHOOD_COLUMNS)
             if unknown:
@@ -101,28 +123,46 @@ class LinkReport:
         object.__setattr__(self, "notes", tuple(self.notes))
 
     @property
+    def mrr(self) -> float | None:
+        """Mean reciprocal rank of the model, filtered, against all nodes; None where that was not asked for."""
+        return self.rankings["all"][self.model]["mrr"] if "all" in self.rankings else None
+
+    @property
+    def hits(self) -> dict[int, float | None]:
+        """Hits@K of the model against all nodes, by K; empty where that was not asked for."""
+        row = self.rankings["all"][self.model] if "all" in self.rankings else {}
+        return {int(key.removeprefix("hits@")): value for key, value in row.items() if key.startswith("hits@")}
+
+    @property
     def verdict(self) -> str:
-        """A sentence that says who won on AUC and AP, the model or the best baseline; equal as printed is a tie."""
+        """Who won on AUC, AP and, against all nodes, MRR and Hits@10: the model or the best baseline.
+
+        Equal as printed is a tie.
+        """
         if not self.baselines:
             return f"{self.model} has no baseline beside it: AUC {_percent(self.auc)}, AP {_percent(self.ap)}."
+        rows = {self.model: {"auc": self.auc, "ap": self.ap}, **self.baselines}
+        metrics = {"AUC": {k: r["auc"] for k, r in rows.items()}, "AP": {k: r["ap"] for k, r in rows.items()}}
+        for key, label in (("mrr", "MRR"), ("hits@10", "Hits@10")):
+            found = {name: row.get(key) for name, row in self.rankings.get("all", {}).items()}
+            if found.get(self.model) is not None and len(found) > 1:
+                metrics[label] = {name: value for name, value in found.items() if value is not None}
         parts = []
-        for metric, score in (("auc", self.auc), ("ap", self.ap)):
-            rival = max(self.baselines, key=lambda name: self.baselines[name][metric])
-            best = self.baselines[rival][metric]
+        for label, scores in metrics.items():
+            rival = max((name for name in scores if name != self.model), key=lambda name: scores[name])
+            score, best = scores[self.model], scores[rival]
             ours, theirs = _percent(score), _percent(best)
             if ours == theirs:
-                parts.append(f"{self.model} and {rival} tie on {metric.upper()} at {ours}")
+                parts.append(f"{self.model} and {rival} tie on {label} at {ours}")
             elif score > best:
-                parts.append(f"{self.model} wins on {metric.upper()}: {ours} against {theirs} ({rival})")
+                parts.append(f"{self.model} wins on {label}: {ours} against {theirs} ({rival})")
             else:
-                parts.append(f"{rival} wins on {metric.upper()}: {theirs} against {ours} ({self.model})")
+                parts.append(f"{rival} wins on {label}: {theirs} against {ours} ({self.model})")
         return "; ".join(_capital(part) for part in parts) + "."
 
     def __str__(self) -> str:
         counts = f"{self.num_positive} edges against {self.num_negative} non-edges"
-        rows = [["", "AUC", "AP"], [self.model, _percent(self.auc), _percent(self.ap)]]
-        rows += [[name, _percent(row["auc"]), _percent(row["ap"])] for name, row in self.baselines.items()]
-        parts = [f"Link prediction on {self.part}: {counts}; in %", _table(rows), self.verdict]
+        parts = [f"Link prediction on {self.part}: {counts}; in %", *self._scores(), self.verdict.replace("; ", ";\n")]
         if self.likelihoods:
             used = [key for key in LIKELIHOOD_COLUMNS if any(key in row for row in self.likelihoods.values())]
             rows = [["", *(LIKELIHOOD_COLUMNS[key] for key in used)]]
@@ -132,6 +172,21 @@ class LinkReport:
                 _table(rows),
             ]
         return "\n\n".join([*parts, *self.notes])
+
+    def _scores(self) -> list[str]:
+        """The table of the model and its baselines, and that of the model's ranks."""
+        shown = [(among, key) for among in self.rankings for key in ("mrr", "hits@10")]
+        head = ["", "AUC", "AP", *(f"{'H@10' if key != 'mrr' else 'MRR'} {_SHORT[among]}" for among, key in shown)]
+        rows = [head]
+        for name, row in {self.model: {"auc": self.auc, "ap": self.ap}, **self.baselines}.items():
+            ranks = [_share(self.rankings[among].get(name, {}).get(key)) for among, key in shown]
+            rows.append([name, _percent(row["auc"]), _percent(row["ap"]), *ranks])
+        if not self.rankings:
+            return [_table(rows)]
+        own = [[f"{self.model} among", *RANK_COLUMNS.values()]]
+        for among, found in self.rankings.items():
+            own.append([CANDIDATES[among], *(_share(found[self.model].get(key)) for key in RANK_COLUMNS)])
+        return [_table(rows), _table(own)]
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-able values; a number that is not finite becomes None."""
@@ -146,6 +201,10 @@ class LinkReport:
             "auc": float(self.auc),
             "ap": float(self.ap),
             "baselines": {n: {k: float(v) for k, v in row.items()} for n, row in self.baselines.items()},
+            "rankings": {
+                among: {name: {k: _json(v) for k, v in row.items()} for name, row in rows.items()}
+                for among, rows in self.rankings.items()
+            },
             "likelihoods": likelihoods,
             "verdict": self.verdict,
             "notes": list(self.notes),
@@ -154,6 +213,10 @@ class LinkReport:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else _percent(value)
 
 
 def _capital(sentence: str) -> str:

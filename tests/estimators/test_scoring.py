@@ -10,7 +10,7 @@ import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import graphvae as gv
-from graphvae.estimators.scoring import evaluate_samples, features_array, heuristic_scores, pair_logits
+from graphvae.estimators.scoring import evaluate_samples, heuristic_scores, pair_logits
 from graphvae.evaluation.heuristics import HEURISTICS
 
 
@@ -107,6 +107,44 @@ def test_held_out_likelihood_weighs_non_edges_to_the_density(model, split):
     assert model.evaluate(split).likelihoods["VGAE"]["heldout"] == pytest.approx(expected)
 
 
+def test_ranks_against_all_nodes_and_hard_non_edges(model, split):
+    """The report's figures from a loop over all candidates of every query."""
+    mean = model.embed().vectors
+    full = {frozenset(pair) for pair in graph().pairs.T.tolist()}
+    reciprocal, hits = [], []
+    for u, v in [*split.test.positive.T.tolist(), *split.test.positive.flip(0).T.tolist()]:
+        scores = mean @ mean[u]
+        others = [w for w in range(40) if w != u and frozenset((u, w)) not in full]
+        rank = 1 + sum(scores[w] > scores[v] for w in others)
+        reciprocal.append(1 / rank)
+        hits.append(rank <= 10)
+    report = model.evaluate(split)
+    assert report.mrr == pytest.approx(np.mean(reciprocal))
+    assert report.hits[10] == pytest.approx(np.mean(hits))
+    assert report.hits[50] is None
+    labels = {"VGAE", *(heuristic.label for heuristic in HEURISTICS.values())}
+    assert set(report.rankings) == {"negatives", "all", "hard"}
+    assert all(set(rows) == labels for rows in report.rankings.values())
+    assert report.to_dict()["rankings"]["all"]["VGAE"]["mrr"] == report.mrr
+    # All nodes are fewer than the hard ones asked for: the same candidates.
+    assert report.rankings["hard"] == report.rankings["all"]
+
+
+def test_ranking_against_all_nodes_is_left_out_where_it_is_long_or_declined(model, split, monkeypatch):
+    declined = model.evaluate(split, ranking=False)
+    assert set(declined.rankings) == {"negatives"}
+    assert declined.mrr is None
+    assert declined.hits == {}
+    assert not declined.notes
+    assert set(model.evaluate(split, hard=0).rankings) == {"negatives", "all"}
+    monkeypatch.setattr("graphvae.estimators.held_out.CHEAP", 100)
+    assert "ask for it with ranking=True" in str(model.evaluate(split))
+    assert model.evaluate(split, ranking=True).mrr == pytest.approx(model.evaluate(split, ranking=True).mrr)
+    for options, message in (({"ranking": 1}, "ranking=1"), ({"hard": -1}, "hard=-1")):
+        with pytest.raises(gv.InputError, match=message):
+            model.evaluate(split, **options)
+
+
 def test_another_split_is_refused(model, split):
     for other in (
         gv.split_links(graph(), val=0.1, test=0.2, seed=1),
@@ -143,13 +181,6 @@ def test_an_empty_part_is_refused(val, test, empty):
 def test_unknown_parts_are_refused(model):
     with pytest.raises(gv.InputError, match=r"part='tst'.*did you mean 'test'"):
         model.evaluate(part="tst")
-
-
-def test_features_as_the_baselines_take_them():
-    dense, sparse = features_array(graph("dense")), features_array(graph("sparse"))
-    assert features_array(graph(None)) is None
-    assert sparse.format == "csr"
-    np.testing.assert_array_equal(sparse.toarray(), dense.astype(np.float64))
 
 
 def test_samples_are_compared_with_the_fitted_graph(model, split):

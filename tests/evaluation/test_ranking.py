@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from graphvae._check import InputError
 from graphvae.evaluation import ranking
-from graphvae.evaluation.ranking import HITS, Ranks, both_ways, rank_against, rank_all, rank_candidates
+from graphvae.evaluation.ranking import HITS, Ranks, both_ways, rank_against, rank_all, rank_candidates, rank_nodes
 from graphvae.evaluation.score_rows import KnownPairs
 
 
@@ -82,6 +82,26 @@ def test_ranks_among_shared_negatives_are_those_of_a_loop(positive: list[float],
     own = rank_candidates(positive, np.tile(negative, (len(positive), 1)))
     np.testing.assert_array_equal(own.optimistic, found.optimistic)
     np.testing.assert_array_equal(own.pessimistic, found.pessimistic)
+
+
+@pytest.mark.parametrize("budget", [1, 10_000])
+def test_candidates_of_each_query_are_ranked_in_the_same_pass(monkeypatch: pytest.MonkeyPatch, budget: int) -> None:
+    monkeypatch.setattr(ranking, "BLOCK_SCORES", budget)
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 4, (12, 12)).astype(float)
+    queries = np.array([[5, 0, 5, 11], [1, 2, 3, 0]])
+    candidates = rng.integers(-1, 12, (4, 6))
+    known = KnownPairs.build([[5], [1]], 12)
+    every, found = rank_nodes(lambda rows: scores[rows], queries, known, candidates)
+    for q, (u, v) in enumerate(queries.T):
+        others = [scores[u, w] for w in candidates[q] if w >= 0]
+        assert (found.optimistic[q], found.pessimistic[q]) == brute(scores[u, v], others)
+        assert found.candidates[q] == len(others)
+    alone = rank_all(lambda rows: scores[rows], queries, known)
+    np.testing.assert_array_equal(every.pessimistic, alone.pessimistic)
+    for bad in (candidates[:2], candidates + 1.0, candidates + 10):
+        with pytest.raises(InputError, match="candidates "):
+            rank_nodes(lambda rows: scores[rows], queries, known, bad)
 
 
 def test_missing_candidates_are_not_counted() -> None:

@@ -51,6 +51,27 @@ def test_text_is_a_table_of_percentages() -> None:
     assert "nats" not in text
 
 
+RANKS = {"mrr": 0.1421, "mrr_optimistic": 0.15, "mrr_pessimistic": 0.13, "hits@10": 0.3, "hits@100": None}
+
+
+def test_rankings_stand_beside_auc_and_ap() -> None:
+    rankings = {
+        "negatives": {"VGAE": {**RANKS, "mrr": 0.4}, "Katz": RANKS},
+        "all": {"VGAE": RANKS, "Katz": {**RANKS, "mrr": 0.2, "hits@10": 0.2}},
+    }
+    found = report(0.9, 0.9, {"Katz": (0.8, 0.8), "cosine": (0.7, 0.7)}, rankings=rankings)
+    lines = [line.split() for line in str(found).splitlines()]
+    assert ["VGAE", "90.0", "90.0", "40.0", "30.0", "14.2", "30.0"] in lines
+    assert ["Katz", "80.0", "80.0", "14.2", "30.0", "20.0", "20.0"] in lines
+    assert ["cosine", "70.0", "70.0", "–", "–", "–", "–"] in lines
+    assert ["all", "nodes", "14.2", "15.0", "13.0", "–", "–", "30.0", "–", "–"] in lines
+    assert max(len(line) for line in str(found).splitlines()) <= 100
+    assert found.mrr == 0.1421
+    assert found.hits == {10: 0.3, 100: None}
+    assert "Katz wins on MRR: 20.0 against 14.2 (VGAE); VGAE wins on Hits@10: 30.0 against 20.0" in found.verdict
+    assert json.loads(json.dumps(found.to_dict()))["rankings"] == rankings
+
+
 def test_likelihoods_stand_beside_null_models() -> None:
     rows = {
         "VGAE": {"elbo": -24_900.04, "elbo_standard_error": math.nan, "log_likelihood": -20_000.0, "kl": 4900.04},
@@ -86,6 +107,7 @@ def test_to_dict_is_json_of_plain_numbers() -> None:
         "auc": 0.5,
         "ap": 0.25,
         "baselines": {"Katz": {"auc": 1.0, "ap": 1.0}},
+        "rankings": {},
         "likelihoods": None,
         "verdict": "Katz wins on AUC: 100.0 against 50.0 (model); Katz wins on AP: 100.0 against 25.0 (model).",
         "notes": [],
@@ -100,6 +122,8 @@ def test_to_dict_is_json_of_plain_numbers() -> None:
         (lambda: report(0.5, 0.5, {"VGAE": (0.5, 0.5)}), "baselines has a row 'VGAE'"),
         (lambda: LinkReport("test", 1, 1, 0.5, 0.5, {"Katz": {"auc": 0.5}}), r"baselines\['Katz'\] has no 'ap'"),
         (lambda: report(0.5, 0.5, {}, likelihoods={"ER": {"loglik": 1.0}}), r"likelihoods\['ER'\] has \['loglik'\]"),
+        (lambda: report(0.5, 0.5, {}, rankings={"some": {"VGAE": RANKS}}), "rankings='some'"),
+        (lambda: report(0.5, 0.5, {}, rankings={"all": {"Katz": RANKS}}), r"rankings\['all'\] has no row 'VGAE'"),
         (lambda: report(0.5, 0.5, {}, notes="one"), "notes='one'"),
     ],
 )
