@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["atomic_path", "write_text"]
+from graphvae._check import InputError
+
+__all__ = ["atomic_path", "reading", "write_text"]
 
 
 @contextmanager
@@ -35,3 +37,15 @@ def write_text(target: str | Path, text: str) -> None:
     """Write UTF-8 text, atomically."""
     with atomic_path(target) as path:
         path.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[Path]:
+    """Whatever goes wrong with what is read inside becomes an :class:`InputError` that names ``file``."""
+    try:
+        yield file
+    except InputError as error:
+        text = str(error)
+        raise type(error)(text if text.startswith(str(file)) else f"{file}: {text}") from None
+    except Exception as error:  # whatever a damaged file leads to
+        raise InputError(f"{file} is damaged: {type(error).__name__}: {error}") from None

@@ -1,17 +1,17 @@
-"""``graphvae evaluate`` and ``graphvae embed``: what a run folder is good for."""
+"""``graphvae runs``, ``evaluate`` and ``embed``: which run folders there are, and what one is good for."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from graphvae._check import InputError, integer
 from graphvae.cli.images import evaluate_images
-from graphvae.cli.output import say, show
+from graphvae.cli.output import say, show, table
 
-__all__ = ["embed", "evaluate"]
+__all__ = ["embed", "evaluate", "runs"]
 
 Run = Annotated[Path, typer.Argument(help="A run folder, as written by graphvae train.")]
 
@@ -52,3 +52,26 @@ def embed(
     embeddings = model.embed()
     embeddings.save(to)
     say(f"{len(embeddings)} embeddings of dimension {embeddings.vectors.shape[1]} written to {to}")
+
+
+def runs(
+    folder: Annotated[Path, typer.Argument(help="Where to look, folders below included.")] = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """List run folders with their data, model and test figures."""
+    from graphvae.estimators.run_list import list_runs
+
+    found = list_runs(folder)
+    rows = [[each.run, each.data, each.model, str(each.epochs), _figures(each.metrics)] for each in found]
+    sound = [row for row, each in zip(rows, found, strict=True) if each.fault is None]
+    text = table(["run", "data", "model", "epochs", "test"], sound, prose=True) if sound else f"no runs below {folder}"
+    show(text, {"runs": [each.to_dict() for each in found]}, as_json=as_json)
+    say(*(f"cannot be read: {each.fault}" for each in found if each.fault is not None))
+
+
+def _figures(metrics: dict[str, Any]) -> str:
+    """The numbers of the test part, the first few; a dash where nothing was evaluated."""
+    part = metrics.get("test")
+    part = part if isinstance(part, dict) else {}
+    numbers = [(name, value) for name, value in part.items() if isinstance(value, float)]
+    return "  ".join(f"{name} {value:.4g}" for name, value in numbers[:3]) or "-"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,46 @@ import torch
 from torch import Tensor
 
 from graphvae._check import InputError
+from graphvae._files import reading
 from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSet, LinkSplit
 
-__all__ = ["graph_from_tensors", "graph_to_tensors", "ids_from_tensors", "split_from_tensors"]
+__all__ = ["StoredData", "graph_from_tensors", "graph_to_tensors", "ids_from_tensors", "split_from_tensors"]
+
+HELD = ("val.positive", "test.positive")
+
+
+@dataclass(frozen=True, eq=False)
+class StoredData:
+    """The graph or split of a run folder; called, it is made anew, its features read again from their origin.
+
+    Attributes:
+        file: where it was read, for messages.
+        tensors: as of :func:`graph_to_tensors`.
+        description: as of :func:`graph_to_tensors`.
+    """
+
+    file: Path
+    tensors: dict[str, Tensor]
+    description: dict[str, Any]
+
+    def __call__(self) -> Graph | LinkSplit:
+        with reading(self.file):
+            if self.description["kind"] == "split":
+                return split_from_tensors(self.tensors, self.description)
+            return graph_from_tensors(self.tensors, self.description["graph"])
+
+    def known_pairs(self, held_out: bool) -> tuple[Tensor, bool]:
+        """``(2, P)`` edges, those a split holds out among them unless ``held_out``, and whether they are directed.
+
+        Needs no features.
+        """
+        with reading(self.file):
+            held = [] if held_out else [self.tensors[name] for name in HELD if name in self.tensors]
+            pairs, n = torch.cat([self.tensors["edge_index"], *held], 1), len(ids_from_tensors(self.tensors))
+            if pairs.numel() and (int(pairs.min()) < 0 or int(pairs.max()) >= n):
+                raise InputError(f"its edges are not between rows 0 to {n - 1}")
+            return pairs, self.description["graph"].get("directed", False)
 
 
 def graph_to_tensors(data: Graph | LinkSplit) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -37,6 +75,7 @@ def graph_to_tensors(data: Graph | LinkSplit) -> tuple[dict[str, Tensor], dict[s
             "hash": graph.hash,
             "part_hashes": graph.part_hashes,
             "num_features": graph.num_features,
+            "directed": graph.directed,
             "origin": None if data_origin(data) is None else dict(data_origin(data) or {}),
         }
     }
@@ -77,6 +116,7 @@ def graph_from_tensors(tensors: dict[str, Tensor], description: dict[str, Any]) 
         y=tensors.get("y"),
         edge_weight=tensors.get("edge_weight"),
         num_nodes=len(ids),
+        directed=description.get("directed", False),
         node_ids=ids,
         origin=description["origin"],
     )

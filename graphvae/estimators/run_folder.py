@@ -16,7 +16,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +24,9 @@ import torch
 from torch import Tensor, nn
 
 from graphvae._check import InputError, resolve
-from graphvae._files import write_text
-from graphvae.data.graph import Graph
-from graphvae.data.splits import LinkSplit
+from graphvae._files import reading, write_text
 from graphvae.estimators.fitting import Fitted, build_module, check_params
-from graphvae.estimators.graph_files import graph_from_tensors, graph_to_tensors, ids_from_tensors, split_from_tensors
+from graphvae.estimators.graph_files import StoredData, graph_to_tensors, ids_from_tensors
 from graphvae.estimators.parameters import from_json
 from graphvae.estimators.vgae import GAE, VGAE
 from graphvae.nn.custom_encoder import CustomEncoder
@@ -43,11 +40,11 @@ __all__ = [
     "FORMAT",
     "as_folder",
     "check_target",
+    "is_run",
     "load",
     "read_config",
     "read_history",
     "read_safetensors",
-    "reading",
     "save_run",
     "versions",
     "write_history",
@@ -165,11 +162,11 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         raise InputError(f"out={str(target)!r} exists: expected a new folder, or overwrite=True (--overwrite)")
     if target.is_dir() and target.samefile(os.curdir):
         raise InputError(f"out={str(target)!r} is the current folder, which cannot be replaced: expected another")
-    if not target.is_dir() or (any(target.iterdir()) and not _is_run(target)):
+    if not target.is_dir() or (any(target.iterdir()) and not is_run(target)):
         raise InputError(f"out={str(target)!r} is not a run folder: it will not be overwritten")
 
 
-def _is_run(folder: Path) -> bool:
+def is_run(folder: Path) -> bool:
     """Whether its ``config.json`` is one of ours, of whatever format; many programs have a file of that name."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -258,7 +255,7 @@ def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: 
         mean=embeddings.vectors.copy(),
         scale=None if embeddings.scale is None else embeddings.scale.copy(),
         history=history,
-        source=partial(_restore, folder / "graph.safetensors", state, description),
+        source=StoredData(folder / "graph.safetensors", state, description),
         **known,
     )
     return model
@@ -268,18 +265,6 @@ def as_folder(path: Any) -> Path:
     if not isinstance(path, (str, os.PathLike)) or not str(path):
         raise InputError(f"path={path!r}: expected the path of a run folder")
     return Path(path)
-
-
-@contextmanager
-def reading(file: Path) -> Iterator[Path]:
-    """Whatever goes wrong with what is read inside becomes an :class:`InputError` that names ``file``."""
-    try:
-        yield file
-    except InputError as error:
-        text = str(error)
-        raise type(error)(text if text.startswith(str(file)) else f"{file}: {text}") from None
-    except Exception as error:  # whatever a damaged file leads to
-        raise InputError(f"{file} is damaged: {type(error).__name__}: {error}") from None
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -326,13 +311,6 @@ def _config(model: GraphEstimator) -> dict[str, Any]:
         },
         "versions": versions(),
     }
-
-
-def _restore(file: Path, state: dict[str, Tensor], description: dict[str, Any]) -> Graph | LinkSplit:
-    with reading(file):
-        if description["kind"] == "split":
-            return split_from_tensors(state, description)
-        return graph_from_tensors(state, description["graph"])
 
 
 def read_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from graphvae._check import InputError
 
-__all__ = ["FORMATS", "Format", "Table"]
+__all__ = ["FORMATS", "Format", "Table", "quoted"]
 
 
 class Table(NamedTuple):
@@ -69,6 +69,11 @@ def _read_parquet(path: Path) -> Table:
     return _table(ids, np.stack(columns, axis=1) if columns else np.zeros((len(ids), 0)), dimensions, scaled)
 
 
+def quoted(node: int | str) -> str:
+    """An id as a cell of delimited text; quotes around every str keep blanks, line ends and delimiters as they are."""
+    return '"' + node.replace('"', '""') + '"' if isinstance(node, str) else str(node)
+
+
 def _delimited(delimiter: str) -> Format:
     """Delimited text as of RFC 4180, in UTF-8."""
 
@@ -77,9 +82,7 @@ def _delimited(delimiter: str) -> Format:
         file.write((delimiter.join(_header(table)) + "\n").encode())
         row = "".join([delimiter + "%.9g"] * numbers.shape[1]) + "\n"
         for node, values in zip(table.ids.tolist(), numbers, strict=True):
-            # Quotes around every str id keep blanks, line ends and delimiters as they are.
-            cell = '"' + node.replace('"', '""') + '"' if isinstance(node, str) else str(node)
-            file.write((cell + row % tuple(values.tolist())).encode())
+            file.write((quoted(node) + row % tuple(values.tolist())).encode())
 
     def read(path: Path) -> Table:
         with path.open(encoding="utf-8-sig", newline="") as file:
