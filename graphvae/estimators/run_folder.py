@@ -3,6 +3,7 @@
 config.json           estimator, arguments, versions, what it was fitted on
 weights.safetensors   encoder, prior and decoder
 graph.safetensors     ids, labels, edges and split; of features only their origin and hash
+features.json         how features were made of a table's columns, where they were
 embeddings.npz        ids, posterior means and standard deviations
 history.jsonl         one record per epoch
 metrics.json          what evaluation reported, where it was run
@@ -25,6 +26,7 @@ from torch import Tensor, nn
 
 from graphvae._check import InputError, resolve
 from graphvae._files import reading, write_text
+from graphvae.data.encoding import as_encoding
 from graphvae.estimators.fitting import Fitted, build_module, check_params
 from graphvae.estimators.graph_files import StoredData, graph_to_tensors, ids_from_tensors
 from graphvae.estimators.parameters import from_json
@@ -55,6 +57,7 @@ __all__ = [
 
 FORMAT = 1
 ESTIMATORS: dict[str, Any] = {"VGAE": VGAE, "GAE": GAE}
+ENCODING = "features.json"
 FILES = ("config.json", "weights.safetensors", "graph.safetensors", "embeddings.npz", "history.jsonl")
 
 
@@ -74,6 +77,9 @@ def save_run(model: GraphEstimator, path: str | Path, *, overwrite: bool = False
         save_file(tensors, work / "graph.safetensors", metadata={"description": json.dumps(description)})
         model.embed().save(work / "embeddings.npz")
         write_history(fitted.history, work)
+        encoding = fitted.graph().encoding
+        if encoding is not None:
+            write_text(work / ENCODING, json.dumps(encoding.to_dict(), ensure_ascii=False) + "\n")
         write_text(work / "config.json", json.dumps(_config(model), indent=2) + "\n")
     return target
 
@@ -209,6 +215,7 @@ def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: 
     with reading(folder / "graph.safetensors") as file:
         state, description = read_safetensors(file)
         node_ids = ids_from_tensors(state)
+    encoding = as_encoding(folder / ENCODING) if (folder / ENCODING).is_file() else None
     with reading(folder / "config.json"):
         params = dict(config["params"])
         own = isinstance(params.get("encoder"), dict) and params["encoder"].get("name") == "custom"
@@ -255,7 +262,7 @@ def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: 
         mean=embeddings.vectors.copy(),
         scale=None if embeddings.scale is None else embeddings.scale.copy(),
         history=history,
-        source=StoredData(folder / "graph.safetensors", state, description),
+        source=StoredData(folder / "graph.safetensors", state, description, encoding),
         **known,
     )
     return model
