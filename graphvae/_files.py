@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from graphvae._check import InputError
 
-__all__ = ["atomic_path", "reading", "write_text"]
+__all__ = ["atomic_path", "reading", "replace_folder", "write_text"]
 
 
 @contextmanager
@@ -31,6 +32,22 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def replace_folder(work: Path, target: Path) -> None:
+    """Move the folder ``work`` to where the folder ``target`` is, which makes way, and comes back if that fails."""
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent)) / "old"
+    try:
+        os.replace(target, old)
+        os.replace(work, target)
+    except BaseException:
+        if old.exists():
+            os.replace(old, target)
+        raise
+    finally:
+        # Where even that failed, the old folder stays beside it.
+        if target.exists() or not old.exists():
+            shutil.rmtree(old.parent, ignore_errors=True)
 
 
 def write_text(target: str | Path, text: str) -> None:

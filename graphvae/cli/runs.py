@@ -41,7 +41,7 @@ def evaluate(
 
 def embed(
     run: Run,
-    to: Annotated[Path, typer.Option(help="File to write: .npz, .parquet, .csv, .tsv or .txt (word2vec).")],
+    to: Annotated[Path, typer.Option(help="What to write: .npz, .parquet, .csv, .tsv, .txt (word2vec) or .projector.")],
 ) -> None:
     """Write node ids, posterior means and standard deviations to a file."""
     from graphvae.estimators.run_folder import load

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from graphvae._check import InputError, resolve
-from graphvae._files import reading, write_text
+from graphvae._files import reading, replace_folder, write_text
 from graphvae.data.encoding import as_encoding
 from graphvae.estimators.fitting import Fitted, build_module, check_params
 from graphvae.estimators.graph_files import StoredData, graph_to_tensors, ids_from_tensors
@@ -143,18 +143,7 @@ def _put(work: Path, target: Path, *, overwrite: bool) -> None:
             check_target(target, overwrite=overwrite)
             raise
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent)) / "run"
-    try:
-        os.replace(target, old)
-        os.replace(work, target)
-    except BaseException:
-        if old.exists():
-            os.replace(old, target)
-        raise
-    finally:
-        # Where even that failed, the old run stays beside it.
-        if target.exists() or not old.exists():
-            shutil.rmtree(old.parent, ignore_errors=True)
+    replace_folder(work, target)
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:

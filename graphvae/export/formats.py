@@ -11,7 +11,7 @@ import numpy as np
 
 from graphvae._check import InputError
 
-__all__ = ["FORMATS", "Format", "Table", "quoted"]
+__all__ = ["FORMATS", "Format", "Table", "quoted", "values_of"]
 
 
 class Table(NamedTuple):
@@ -95,7 +95,7 @@ def _delimited(delimiter: str) -> Format:
                 if len(cells) != len(header):
                     raise InputError(f"line {lines.line_num} has {len(cells)} cells: expected {len(header)}")
                 ids.append(cells[0])
-                rows.append(_values(cells[1:], lines.line_num))
+                rows.append(values_of(cells[1:], lines.line_num))
         numbers = np.stack(rows) if rows else np.zeros((0, len(header) - 1))
         return _table(np.array(ids, dtype=str), numbers, dimensions, scaled)
 
@@ -129,7 +129,7 @@ def _read_word2vec(path: Path) -> Table:
             if len(cells) != dimensions + 1:
                 raise InputError(f"line {number} has {len(cells)} cells: expected an id and {dimensions} numbers")
             ids.append(cells[0])
-            rows.append(_values(cells[1:], number))
+            rows.append(values_of(cells[1:], number))
     if len(ids) != n:
         raise InputError(f"holds {len(ids)} nodes: expected {n}, as its first line says")
     return _table(np.array(ids, dtype=str), np.stack(rows) if rows else np.zeros((0, dimensions)), dimensions, False)
@@ -172,7 +172,8 @@ def _table(ids: np.ndarray, numbers: np.ndarray, dimensions: int, scaled: bool) 
     return Table(ids, numbers[:, :dimensions], numbers[:, dimensions:] if scaled else None)
 
 
-def _values(cells: list[str], line: int) -> np.ndarray:
+def values_of(cells: list[str], line: int) -> np.ndarray:
+    """Cells of a line as float32."""
     try:
         numbers = np.array([float(cell) for cell in cells])
     except ValueError as error:
