@@ -41,15 +41,32 @@ def evaluate(
 
 def embed(
     run: Run,
+    edges: Annotated[Path | None, typer.Argument(help="Edges of another graph to embed, new nodes included.")] = None,
+    *,
     to: Annotated[Path, typer.Option(help="What to write: .npz, .parquet, .csv, .tsv, .txt (word2vec) or .projector.")],
+    features: Annotated[Path | None, typer.Option(help="Features of that graph, as those of the run.")] = None,
+    source: Annotated[str | None, typer.Option(help="Column of the edge's one end; as in the run's file.")] = None,
+    target: Annotated[str | None, typer.Option(help="Column of the edge's other end.")] = None,
+    weight: Annotated[str | None, typer.Option(help="Column of edge weights.")] = None,
 ) -> None:
-    """Write node ids, posterior means and standard deviations to a file."""
+    """Write node ids, posterior means and standard deviations to a file: of the run's graph, or of another one.
+
+    Another graph's nodes need not be known; its features are encoded as those the model was trained with.
+    """
+    from graphvae.estimators.induction import embed_graph, read_alike
     from graphvae.estimators.run_folder import load
 
     model = load(run)
     if not hasattr(model, "embed"):
         raise InputError(f"{str(run)!r} holds a {type(model).__name__}: images have no ids; use transform from Python")
-    embeddings = model.embed()
+    options = {"source": source, "target": target, "weight": weight}
+    if edges is None:
+        for name, value in {"features": features, **options}.items():
+            if value is not None:
+                raise InputError(f"--{name}={str(value)!r}: expected with a file of edges only")
+        embeddings = model.embed()
+    else:
+        embeddings = embed_graph(model.fitted, read_alike(model.fitted, edges, features, **options))
     embeddings.save(to)
     say(f"{len(embeddings)} embeddings of dimension {embeddings.vectors.shape[1]} written to {to}")
 

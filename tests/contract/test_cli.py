@@ -115,6 +115,8 @@ BAD = {
     "no target": (["embed", "run"], "--to"),
     "unknown format": (["embed", "run", "--to", "x.xls"], "x.xls"),
     "target below a file": (["embed", "run", "--to", "friends.csv/x.csv"], "friends.csv"),
+    "features of no edges": (["embed", "run", "--to", "x.csv", "--features", "people.csv"], "--features='people.csv'"),
+    "new nodes without features": (["embed", "run", "friends.csv", "--to", "x.csv"], "cannot embed others"),
     "no run to recommend from": (["recommend", "nothing"], "'nothing' is not a run folder"),
     "unknown node": (["recommend", "run", "--node", "34"], "--node='34' is not in the graph of 34 nodes"),
     "no links": (["recommend", "run", "-k", "0"], "-k=0"),
