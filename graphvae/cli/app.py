@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from graphvae.cli import benchmark, compare, datasets, images, quickstart, recommend, runs, train
+from graphvae.cli import benchmark, compare, datasets, images, probe, quickstart, recommend, runs, train
 
 __all__ = ["app"]
 
@@ -32,6 +32,7 @@ app.command("train")(train.train)
 app.command("evaluate")(runs.evaluate)
 app.command("embed")(runs.embed)
 app.command("recommend")(recommend.recommend)
+app.command("probe")(probe.probe)
 app.command("runs")(runs.runs)
 app.command("sample")(images.sample)
 app.command("plot")(images.plot)
