@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["atomic_path", "write_text"]
+from graphvae._check import InputError
+
+__all__ = ["atomic_path", "reading", "replace_folder", "write_text"]
 
 
 @contextmanager
@@ -31,7 +34,35 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
         raise
 
 
+def replace_folder(work: Path, target: Path) -> None:
+    """Move the folder ``work`` to where the folder ``target`` is, which makes way, and comes back if that fails."""
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent)) / "old"
+    try:
+        os.replace(target, old)
+        os.replace(work, target)
+    except BaseException:
+        if old.exists():
+            os.replace(old, target)
+        raise
+    finally:
+        # Where even that failed, the old folder stays beside it.
+        if target.exists() or not old.exists():
+            shutil.rmtree(old.parent, ignore_errors=True)
+
+
 def write_text(target: str | Path, text: str) -> None:
     """Write UTF-8 text, atomically."""
     with atomic_path(target) as path:
         path.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[Path]:
+    """Whatever goes wrong with what is read inside becomes an :class:`InputError` that names ``file``."""
+    try:
+        yield file
+    except InputError as error:
+        text = str(error)
+        raise type(error)(text if text.startswith(str(file)) else f"{file}: {text}") from None
+    except Exception as error:  # whatever a damaged file leads to
+        raise InputError(f"{file} is damaged: {type(error).__name__}: {error}") from None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from graphvae.cli import benchmark, compare, datasets, images, quickstart, runs, train
+from graphvae.cli import benchmark, compare, datasets, images, probe, quickstart, recommend, runs, train
 
 __all__ = ["app"]
 
 app = typer.Typer(
     name="graphvae",
-    help="Variational graph auto-encoders: train, evaluate, embed.",
+    help="Variational graph auto-encoders: train, evaluate, embed, recommend.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -31,6 +31,9 @@ app.command("quickstart")(quickstart.quickstart)
 app.command("train")(train.train)
 app.command("evaluate")(runs.evaluate)
 app.command("embed")(runs.embed)
+app.command("recommend")(recommend.recommend)
+app.command("probe")(probe.probe)
+app.command("runs")(runs.runs)
 app.command("sample")(images.sample)
 app.command("plot")(images.plot)
 app.command("compare")(compare.compare)

@@ -179,7 +179,7 @@ def _label(model: Any, y: str | None) -> Any:
 
 def _origin(run: Path) -> dict[str, Any]:
     """What data a run was trained on, from its ``metrics.json``."""
-    from graphvae.estimators.run_folder import reading
+    from graphvae._files import reading
 
     if not (run / "metrics.json").is_file():
         raise InputError(f"{run / 'metrics.json'} is missing: only a run of graphvae train knows its data")

@@ -1,17 +1,17 @@
-"""``graphvae evaluate`` and ``graphvae embed``: what a run folder is good for."""
+"""``graphvae runs``, ``evaluate`` and ``embed``: which run folders there are, and what one is good for."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from graphvae._check import InputError, integer
 from graphvae.cli.images import evaluate_images
-from graphvae.cli.output import say, show
+from graphvae.cli.output import say, show, table
 
-__all__ = ["embed", "evaluate"]
+__all__ = ["embed", "evaluate", "runs"]
 
 Run = Annotated[Path, typer.Argument(help="A run folder, as written by graphvae train.")]
 
@@ -44,14 +44,54 @@ def evaluate(
 
 def embed(
     run: Run,
-    to: Annotated[Path, typer.Option(help="File to write: .npz, .parquet, .csv, .tsv or .txt (word2vec).")],
+    edges: Annotated[Path | None, typer.Argument(help="Edges of another graph to embed, new nodes included.")] = None,
+    *,
+    to: Annotated[Path, typer.Option(help="What to write: .npz, .parquet, .csv, .tsv, .txt (word2vec) or .projector.")],
+    features: Annotated[Path | None, typer.Option(help="Features of that graph, as those of the run.")] = None,
+    source: Annotated[str | None, typer.Option(help="Column of the edge's one end; as in the run's file.")] = None,
+    target: Annotated[str | None, typer.Option(help="Column of the edge's other end.")] = None,
+    weight: Annotated[str | None, typer.Option(help="Column of edge weights.")] = None,
 ) -> None:
-    """Write node ids, posterior means and standard deviations to a file."""
+    """Write node ids, posterior means and standard deviations to a file: of the run's graph, or of another one.
+
+    Another graph's nodes need not be known; its features are encoded as those the model was trained with.
+    """
+    from graphvae.estimators.induction import embed_graph, read_alike
     from graphvae.estimators.run_folder import load
 
     model = load(run)
     if not hasattr(model, "embed"):
         raise InputError(f"{str(run)!r} holds a {type(model).__name__}: images have no ids; use transform from Python")
-    embeddings = model.embed()
+    options = {"source": source, "target": target, "weight": weight}
+    if edges is None:
+        for name, value in {"features": features, **options}.items():
+            if value is not None:
+                raise InputError(f"--{name}={str(value)!r}: expected with a file of edges only")
+        embeddings = model.embed()
+    else:
+        embeddings = embed_graph(model.fitted, read_alike(model.fitted, edges, features, **options))
     embeddings.save(to)
     say(f"{len(embeddings)} embeddings of dimension {embeddings.vectors.shape[1]} written to {to}")
+
+
+def runs(
+    folder: Annotated[Path, typer.Argument(help="Where to look, folders below included.")] = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """List run folders with their data, model and test figures."""
+    from graphvae.estimators.run_list import list_runs
+
+    found = list_runs(folder)
+    rows = [[each.run, each.data, each.model, str(each.epochs), _figures(each.metrics)] for each in found]
+    sound = [row for row, each in zip(rows, found, strict=True) if each.fault is None]
+    text = table(["run", "data", "model", "epochs", "test"], sound, prose=True) if sound else f"no runs below {folder}"
+    show(text, {"runs": [each.to_dict() for each in found]}, as_json=as_json)
+    say(*(f"cannot be read: {each.fault}" for each in found if each.fault is not None))
+
+
+def _figures(metrics: dict[str, Any]) -> str:
+    """The numbers of the test part, the first few; a dash where nothing was evaluated."""
+    part = metrics.get("test")
+    part = part if isinstance(part, dict) else {}
+    numbers = [(name, value) for name, value in part.items() if isinstance(value, float)]
+    return "  ".join(f"{name} {value:.4g}" for name, value in numbers[:3]) or "-"

@@ -17,9 +17,10 @@ from graphvae._check import InputError, suggest
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["Table", "ids", "numbers", "open_table"]
+__all__ = ["Table", "ids", "is_text", "numbers", "open_table"]
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+PARQUET = (".parquet", ".pq")
 INTEGER = r"^\s*[+-]?[0-9]+\s*$"
 NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 BLOCK_BYTES = 1 << 24
@@ -34,7 +35,7 @@ class Table:
         names: the columns' names.
         path: the file, or None for a table in memory.
         frame: the narwhals frame, or None for a file.
-        delimiter: what separates a file's columns.
+        delimiter: what separates a text file's columns; empty for Parquet.
     """
 
     argument: str
@@ -54,9 +55,14 @@ class Table:
     @property
     def hint(self) -> str:
         """What may be wrong with a file in which only one column was found; else an empty string."""
-        if self.path is None or len(self.names) != 1:
+        if not self.delimited or len(self.names) != 1:
             return ""
         return f"; columns are separated by {self.delimiter!r}, another separator goes into delimiter="
+
+    @property
+    def delimited(self) -> bool:
+        """Whether this is a text file, in which everything is a string."""
+        return self.path is not None and bool(self.delimiter)
 
     def read(self, names: Sequence[Any], *, skip_ragged: bool = False) -> tuple[list[pyarrow.Array], tuple[int, ...]]:
         """The columns ``names``, and the numbers (from 1) of the rows left out for too few or too many fields.
@@ -65,12 +71,12 @@ class Table:
             InputError: for such a row unless ``skip_ragged``, and for a file or a column that cannot be read.
         """
         if self.path is not None:
-            return _read_file(self, names, skip_ragged)
+            return _read_file(self, names, skip_ragged) if self.delimiter else (_read_parquet(self, names), ())
         return [_read_series(self, name) for name in names], ()
 
 
 def open_table(argument: str, value: Any, delimiter: str | None = None) -> Table:
-    """A path to a CSV or TSV file (``.gz`` too), or a pandas, polars or pyarrow table, as a :class:`Table`.
+    """A path to a CSV, TSV (``.gz`` too) or Parquet file, or a pandas, polars or pyarrow table, as a :class:`Table`.
 
     Raises:
         InputError: if there is no such file, no header in it, a name in the header twice, or ``value`` is no table.
@@ -85,7 +91,7 @@ def open_table(argument: str, value: Any, delimiter: str | None = None) -> Table
     except TypeError:
         hint = ": call .collect() first" if hasattr(value, "collect") else ""
         raise InputError(
-            f"{argument} is of type {type(value).__name__}{hint}: expected the path of a CSV or TSV file "
+            f"{argument} is of type {type(value).__name__}{hint}: expected the path of a CSV, TSV or Parquet file "
             "or a pandas, polars or pyarrow table"
         ) from None
     except narwhals.exceptions.DuplicateError as error:
@@ -111,7 +117,7 @@ def ids(column: pyarrow.Array, label: str, dtype: type | None = None) -> pyarrow
         return column.cast(pa.string()) if dtype is str else column
     if types.is_null(column.type):
         return column.cast(pa.int64() if dtype is int else pa.string())
-    if not _is_text(column.type):
+    if not is_text(column.type):
         hint = ""
         if types.is_floating(column.type):
             hint = "; pandas turns integers with gaps into floats: .astype('Int64') brings them back"
@@ -131,7 +137,7 @@ def numbers(column: pyarrow.Array, label: str) -> np.ndarray:
     import pyarrow as pa
 
     types = pa.types
-    if _is_text(column.type):
+    if is_text(column.type):
         column = _parse(column, NUMBER, pa.float64(), label)
     elif types.is_boolean(column.type):
         column = column.cast(pa.int8())
@@ -140,7 +146,8 @@ def numbers(column: pyarrow.Array, label: str) -> np.ndarray:
     return np.array(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
 
 
-def _is_text(dtype: pyarrow.DataType) -> bool:
+def is_text(dtype: pyarrow.DataType) -> bool:
+    """Whether a column of this type holds strings."""
     import pyarrow as pa
 
     return pa.types.is_string(dtype) or pa.types.is_large_string(dtype) or dtype == pa.string_view()
@@ -162,10 +169,12 @@ def _parse(column: pyarrow.Array, pattern: str, dtype: pyarrow.DataType, label: 
 def _open_file(argument: str, path: Path, delimiter: str | None) -> Table:
     if not path.is_file():
         raise InputError(f"{argument}={str(path)!r}: no such file")
+    if path.suffix.lower() in PARQUET:
+        return _open_parquet(argument, path)
     if delimiter is None:
         inner = path.with_suffix("") if path.suffix.lower() == ".gz" else path
         if inner.suffix.lower() not in DELIMITERS:
-            expected = f"a file named {', '.join(DELIMITERS)} (or these with .gz), or delimiter="
+            expected = f"a file named {', '.join(DELIMITERS)} (or these with .gz) or .parquet, or delimiter="
             raise InputError(f"{argument}={str(path)!r}: expected {expected}")
         delimiter = DELIMITERS[inner.suffix.lower()]
     elif not isinstance(delimiter, str) or len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
@@ -230,6 +239,39 @@ def _read_file(table: Table, names: Sequence[str], skip_ragged: bool) -> tuple[l
     return [content.column(name).combine_chunks() for name in names], tuple(row.number - 1 for row in ragged)
 
 
+def _open_parquet(argument: str, path: Path) -> Table:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    try:
+        names = tuple(pyarrow.parquet.read_schema(path).names)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{argument}={str(path)!r} cannot be read: {error}") from None
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        raise InputError(f"{argument}={str(path)!r}: the schema names {repeated[0]!r} more than once")
+    return Table(argument, names, path=path, delimiter="")
+
+
+def _read_parquet(table: Table, names: Sequence[str]) -> list[pyarrow.Array]:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    try:
+        # Opened as a file: read_table would take a folder named key=value above it for a partition column.
+        with pyarrow.parquet.ParquetFile(table.path) as file:
+            content = file.read(columns=list(dict.fromkeys(names)))
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{table.argument}={str(table.path)!r} cannot be read: {error}") from None
+    return [_plain(content.column(name).combine_chunks()) for name in names]
+
+
+def _plain(column: pyarrow.Array) -> pyarrow.Array:
+    import pyarrow as pa
+
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
 def _read_series(table: Table, name: Any) -> pyarrow.Array:
     import pyarrow as pa
 
@@ -239,7 +281,7 @@ def _read_series(table: Table, name: Any) -> pyarrow.Array:
         raise InputError(
             f"{table.argument} column {name!r} mixes kinds of values or holds too large ones ({error})"
         ) from None
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    return _plain(column)
 
 
 def _short(text: str, limit: int = 80) -> str:

@@ -1,19 +1,26 @@
-"""Node features from a table keyed by node id: numeric columns, standardised."""
+"""Node features from a table keyed by node id: which kind each column is of, and its values without guessing."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphvae._check import InputError
-from graphvae.data.columns import ids, numbers, open_table
+from graphvae._check import InputError, one_of
+from graphvae.data.columns import Table, ids, is_text, numbers, open_table
+from graphvae.data.encoding import KINDS, CategoryColumn, FeatureEncoding, NumericColumn, TextColumn
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["FeatureTable", "read_features", "standardise"]
+__all__ = ["FeatureTable", "encode_columns", "read_features"]
+
+# What people write into a text file where there is no value.
+MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})
+# A column of words is text if they are more than so many on average, or of more values than either of these.
+WORDS, FEW_VALUES, SHARE_OF_ROWS = 3, 20, 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,70 +29,145 @@ class FeatureTable:
 
     Attributes:
         ids: ``(M,)`` int64 or string ids, each once.
-        values: ``(M, F)`` float64, finite.
-        names: the F columns' names.
+        encoding: how the columns become numbers.
+        columns: for each column of ``encoding`` its M values.
     """
 
     ids: pyarrow.Array
-    values: np.ndarray
-    names: tuple[Any, ...]
+    encoding: FeatureEncoding
+    columns: tuple[Any, ...]
+
+    def aligned(self, rows: np.ndarray) -> Any:
+        """``(M, F)`` float32 features in the order of ``rows`` (M,), a permutation: entry i of the table goes there."""
+        order = np.argsort(rows)
+        return self.encoding.transform(
+            [
+                values[order] if isinstance(values, np.ndarray) else [values[i] for i in order.tolist()]
+                for values in self.columns
+            ]
+        )
 
 
 def read_features(
-    features: Any, feature_id: str | None = None, id_dtype: type | None = None, delimiter: str | None = None
+    features: Any,
+    feature_id: str | None = None,
+    id_dtype: type | None = None,
+    delimiter: str | None = None,
+    kinds: Mapping[str, str] | None = None,
+    encoding: FeatureEncoding | None = None,
 ) -> FeatureTable:
-    """The table ``features`` (a path or a data frame): one id column, all others numbers without gaps.
+    """The table ``features`` (a path or a data frame): one column of ids, all others numbers, categories or text.
 
     Args:
-        features: the path of a CSV or TSV file, or a pandas, polars or pyarrow table.
+        features: the path of a CSV, TSV or Parquet file, or a pandas, polars or pyarrow table.
         feature_id: the column with the node ids; the first by default.
         id_dtype: as in :func:`graphvae.data.tables.graph_from_edges`.
         delimiter: what separates a file's columns, where its name does not tell.
+        kinds: ``"numeric"``, ``"category"``, ``"text"`` or ``"skip"`` by column, where the values should not decide.
+        encoding: of an earlier table; its columns are read, and treated alike.
 
     Raises:
-        InputError: for a missing or repeated id, for columns that are not numeric (by name), and for gaps.
+        InputError: for a missing or repeated id, a column that is missing or of no kind, and words among numbers.
     """
     table = open_table("features", features, delimiter)
     key = table.find("feature_id", table.names[0] if feature_id is None and table.names else feature_id)
-    names = tuple(name for name in table.names if name != key)
+    names = [name for name in table.names if name != key]
+    if encoding is not None:
+        if kinds:
+            raise InputError(f"feature_kinds={dict(kinds)!r}: expected none, because encoding= has them already")
+        by_name = {str(name): name for name in names}
+        names = [by_name.get(each.name) or table.find("encoding", each.name) for each in encoding.columns]
     if not names:
-        raise InputError(f"features has no column beside the id column {key!r}: expected numeric columns")
+        raise InputError(f"features has no column beside the id column {key!r}: expected columns of features")
+    chosen = dict(kinds or {})
+    for name, kind in chosen.items():
+        if name == key or name not in names:
+            raise InputError(f"feature_kinds: {name!r} is no column of features; expected one of {names}")
+        one_of(f"feature_kinds[{name!r}]", kind, (*KINDS, "skip"))
+    ignored = [str(name) for name in names if chosen.get(name) == "skip"]
+    names = [name for name in names if chosen.get(name) != "skip"]
     (raw, *columns), _ = table.read([key, *names])
     known = ids(raw, f"features column {key!r}", id_dtype)
     _check_ids(raw, known, key)
-    values = np.empty((len(known), len(names)))
-    words = {}
-    for j, (name, column) in enumerate(zip(names, columns, strict=True)):
-        values[:, j] = numbers(column, f"features column {name!r}")
-        gaps = np.flatnonzero(~np.isfinite(values[:, j]))
-        texts = [text for text in (column[int(i)].as_py() for i in gaps) if isinstance(text, str) and text.strip()]
-        if texts:
-            words[name] = texts[0]
-        elif len(gaps):
-            raise InputError(
-                f"features column {name!r} has {len(gaps)} missing or infinite values, the first in row {gaps[0] + 1}: "
-                "expected a number in every row"
-            )
-    if words:
-        found = ", ".join(f"{name!r} (holds {text!r})" for name, text in words.items())
-        raise InputError(f"features has columns that are not numeric: {found}; expected numbers, so leave them out")
-    return FeatureTable(known, values, names)
+    if encoding is not None:
+        values = [_values(table, c.name, column, type(c)) for c, column in zip(encoding.columns, columns, strict=True)]
+        return FeatureTable(known, encoding, tuple(values))
+    return FeatureTable(known, *encode_columns(table, names, columns, chosen, ignored))
 
 
-def standardise(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Columns of ``values`` (N, F) with mean 0 and variance 1 over the rows, and which of them, ``(F,)``, vary at all.
+def encode_columns(
+    table: Table, names: Sequence[Any], columns: Sequence[pyarrow.Array], kinds: Mapping[str, str], ignored: list[str]
+) -> tuple[FeatureEncoding, tuple[Any, ...]]:
+    """The encoding fitted on columns, and their values; a column without any value is left out."""
+    fitted: list[Any] = []
+    found: list[Any] = []
+    for name, column in zip(names, columns, strict=True):
+        kind = KINDS[kinds[name]] if name in kinds else _kind(table, name, column)
+        if kind is None:
+            ignored.append(str(name))
+            continue
+        values = _values(table, name, column, kind)
+        fitted.append(kind.fit(str(name), values))
+        found.append(values)
+    if not fitted:
+        raise InputError(f"{table.argument} has no column with values: expected one beside the ids, or no features")
+    return FeatureEncoding(tuple(fitted), tuple(ignored)), tuple(found)
 
-    A constant column tells nothing and becomes 0. The variance is the population's (divided by N).
-    """
-    if not len(values):
-        return values, np.zeros(values.shape[1], dtype=bool)
-    varies = values.max(axis=0) > values.min(axis=0)
-    # Squares of numbers as large as float64 allows would overflow, so each column is first brought to [-1, 1].
-    largest = np.abs(values).max(axis=0)
-    scaled = values / np.where(largest > 0, largest, 1.0)
-    centred = scaled - scaled.mean(axis=0)
-    deviation = np.sqrt((centred**2).mean(axis=0))
-    return np.where(varies, centred / np.where(deviation > 0, deviation, 1.0), 0.0), varies
+
+def _kind(table: Table, name: Any, column: pyarrow.Array) -> Any:
+    """What the values are; None where there are none."""
+    import pyarrow as pa
+
+    if column.null_count == len(column):
+        return None
+    if not is_text(column.type):
+        return CategoryColumn if pa.types.is_boolean(column.type) else NumericColumn
+    there = [value for value in _texts(table, column) if value is not None]
+    if not there:
+        return None
+    numeric = np.isfinite(numbers(pa.array(there), f"{table.argument} column {name!r}"))
+    if numeric.all():
+        return NumericColumn
+    if numeric.mean() > 0.5:
+        word = there[int(np.flatnonzero(~numeric)[0])]
+        raise InputError(
+            f"{table.argument} column {name!r} holds {word!r} among numbers: expected one kind of value; "
+            f"feature_kinds={{{str(name)!r}: 'category'}} (or 'text' or 'skip') settles it"
+        )
+    words = sum(len(value.split()) for value in there) / len(there)
+    many = len(set(there)) > max(FEW_VALUES, SHARE_OF_ROWS * len(there))
+    return TextColumn if words > WORDS or many else CategoryColumn
+
+
+def _values(table: Table, name: Any, column: pyarrow.Array, kind: Any) -> Any:
+    """``(M,)`` float64 with NaN, or a list of str with None, as ``kind`` takes them."""
+    import pyarrow as pa
+
+    if kind is not NumericColumn:
+        return _texts(table, column)
+    label = f"{table.argument} column {name!r}"
+    # A file's column without a value would have no type.
+    texts = _texts(table, column) if is_text(column.type) else None
+    values = numbers(column if texts is None else pa.array(texts, pa.string()), label)
+    infinite = np.isinf(values)
+    if texts is not None:
+        infinite |= np.isnan(values) & np.array([text is not None for text in texts])
+    if infinite.any():
+        row = int(infinite.argmax())
+        raise InputError(f"{label} holds {column[row].as_py()!r} in row {row + 1}: expected finite numbers, or none")
+    return values
+
+
+def _texts(table: Table, column: pyarrow.Array) -> list[str | None]:
+    """Values as text, None where one is missing: null, blank or, in a text file, a word for it."""
+    import pyarrow as pa
+
+    try:
+        texts = column.cast(pa.string()).to_pylist()
+    except pa.ArrowException:
+        raise InputError(f"{table.argument} column of type {column.type}: expected numbers, booleans or text") from None
+    missing = MISSING if table.delimited else frozenset({""})
+    return [None if text is None or text.strip() in missing else text for text in texts]
 
 
 def _check_ids(raw: pyarrow.Array, known: pyarrow.Array, key: Any) -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import scipy.sparse
     from torch_geometric.data import Data
 
+    from graphvae.data.encoding import FeatureEncoding
+
 __all__ = ["Graph", "HASH_VERSION"]
 
 HASH_VERSION = "graphvae-graph-1"
@@ -51,6 +53,7 @@ class Graph:
         directed: whether ``edge_index`` holds directed edges.
         node_ids: ``(N,)`` unique ids, integers or strings; ``0..N-1`` by default. Stored as int64 or str.
         origin: how the graph can be read again (a JSON-able mapping), or None for a graph that lives in memory only.
+        encoding: how ``x`` was made of the columns of a table, or None; no part of what the graph holds.
 
     Raises:
         InputError: naming the argument, the offending value and what was expected.
@@ -63,7 +66,9 @@ class Graph:
         [[0, 1], [1, 2]]
     """
 
-    __slots__ = ("__dict__", "directed", "edge_index", "edge_weight", "node_ids", "num_nodes", "origin", "x", "y")
+    __slots__ = (
+        "__dict__", "directed", "edge_index", "edge_weight", "encoding", "node_ids", "num_nodes", "origin", "x", "y"
+    )  # fmt: skip
 
     edge_index: Tensor
     x: Tensor | None
@@ -73,6 +78,7 @@ class Graph:
     node_ids: np.ndarray
     num_nodes: int
     origin: Mapping[str, Any] | None
+    encoding: FeatureEncoding | None
 
     def __init__(
         self,
@@ -85,6 +91,7 @@ class Graph:
         directed: bool = False,
         node_ids: Any = None,
         origin: Mapping[str, Any] | None = None,
+        encoding: FeatureEncoding | None = None,
     ) -> None:
         if not isinstance(directed, bool):
             raise InputError(f"directed={directed!r}: expected True or False")
@@ -111,6 +118,7 @@ class Graph:
             "node_ids": as_node_ids(node_ids, n),
             "num_nodes": n,
             "origin": None if origin is None else dict(origin),
+            "encoding": encoding,
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
@@ -213,12 +221,12 @@ class Graph:
         return rows_of(self._row_of, self.node_ids, ids)
 
     def replace(self, **changes: Any) -> Graph:
-        """A new, validated graph with some fields changed; its ``origin`` is kept only if given."""
+        """A new, validated graph with some fields changed; ``origin``, and of new ``x`` ``encoding``, only if given."""
         fields = {name: getattr(self, name) for name in self.__slots__ if name not in ("__dict__", "origin")}
         unknown = set(changes) - set(fields) - {"origin"}
         if unknown:
             raise InputError(f"replace({', '.join(sorted(unknown))}=...): expected fields among {', '.join(fields)}")
-        return Graph(**{**fields, **changes})
+        return Graph(**{**fields, **({"encoding": None} if "x" in changes else {}), **changes})
 
     @classmethod
     def from_edges(cls, edges: Any, **options: Any) -> Graph:

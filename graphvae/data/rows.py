@@ -149,7 +149,7 @@ def _ends(table: Table, source: Any, target: Any, weight: Any) -> tuple[Any, Any
         columns = ", ".join(repr(str(name)) for name in table.names)
         wanted = " and ".join(f"{name}=" for name in missing)
         raise InputError(f"{wanted} missing: edges has the columns {columns}{table.hint}")
-    if table.path is not None and all(name.strip().lstrip("+-").isdigit() for name in rest):
+    if table.delimited and all(name.strip().lstrip("+-").isdigit() for name in rest):
         raise InputError(
             f"edges={str(table.path)!r}: the first line, {table.delimiter.join(table.names)!r}, looks like an edge: "
             "expected a header (if it is one, name the columns with source= and target=)"

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from graphvae._check import InputError, integer, one_of, resolve
 from graphvae.data.columns import open_table
-from graphvae.data.features import FeatureTable, read_features, standardise
+from graphvae.data.encoding import as_encoding
+from graphvae.data.features import FeatureTable, read_features
 from graphvae.data.graph import Graph
 from graphvae.data.pairs import REDUCTIONS, both_directions, combine_pairs, note
 from graphvae.data.rows import EdgeRows, rows_of_array, rows_of_table
@@ -27,6 +28,8 @@ def graph_from_edges(
     weight: Any = None,
     features: Any = None,
     feature_id: str | None = None,
+    feature_kinds: Mapping[str, str] | None = None,
+    encoding: Any = None,
     directed: bool = False,
     id_dtype: type | None = None,
     num_nodes: int | None = None,
@@ -41,15 +44,20 @@ def graph_from_edges(
     way is counted on stderr.
 
     Args:
-        edges: the path of a CSV or TSV file with a header (``.gz`` too), a pandas, polars or pyarrow table, or a
-            ``(2, E)`` integer array whose entries are the ids.
+        edges: the path of a CSV or TSV file with a header (``.gz`` too) or of a Parquet file, a pandas, polars or
+            pyarrow table, or a ``(2, E)`` integer array whose entries are the ids.
         source: name of the column with one end of each edge; may be left out if there are only two columns.
         target: name of the column with the other end.
         weight: name of the column with edge weights, or an ``(E,)`` array if ``edges`` is one. Stored as float32.
-        features: a table or file keyed by node id, whose numeric columns are standardised over the nodes (zero mean,
-            unit variance); its nodes without edges become isolated nodes. Or an ``(N, F)`` array, dense or sparse,
+        features: a table or file keyed by node id; its nodes without edges become isolated nodes. Numeric columns are
+            scaled to mean 0 and variance 1 over the nodes, booleans and categories become one-hot, text becomes tf-idf,
+            and missing values are filled and flagged in a column of their own. Or an ``(N, F)`` array, dense or sparse,
             in the order of the nodes, which is kept as it is.
         feature_id: name of the column of ``features`` with the ids; the first by default.
+        feature_kinds: ``"numeric"``, ``"category"``, ``"text"`` or ``"skip"`` by column of ``features``, where the
+            values should not decide.
+        encoding: have ``features`` encoded as an earlier table was: the ``encoding`` of that graph, or a run folder
+            of a model fitted on it.
         directed: whether a row is an edge from source to target.
         id_dtype: ``int`` or ``str``; by default, ids of a file are str and those of a table or array what they are.
         num_nodes: for arrays: the nodes are ``0..num_nodes-1``, so that isolated ones are kept.
@@ -88,6 +96,7 @@ def graph_from_edges(
             "weight": weight,
         }
         origin |= {"features": None if features is None else os.path.abspath(features), "feature_id": feature_id}
+        origin |= {"feature_kinds": None if feature_kinds is None else dict(feature_kinds)}
         origin |= {"directed": directed, "id_dtype": None if id_dtype is None else id_dtype.__name__}
         origin |= {"duplicates": duplicates, "self_loops": self_loops, "bad_rows": bad_rows, "delimiter": delimiter}
 
@@ -105,13 +114,15 @@ def graph_from_edges(
 
     keyed = None
     if features is not None and not _is_matrix(features):
-        keyed = read_features(features, feature_id, id_dtype, delimiter)
-    elif feature_id is not None:
-        raise InputError(f"feature_id={feature_id!r}: expected features= to be a table with that column")
+        known = None if encoding is None else as_encoding(encoding)
+        keyed = read_features(features, feature_id, id_dtype, delimiter, feature_kinds, known)
+    elif feature_id is not None or feature_kinds is not None or encoding is not None:
+        name = "feature_id" if feature_id is not None else "encoding" if feature_kinds is None else "feature_kinds"
+        raise InputError(f"{name}= is about a table: expected features= to be one")
     node_ids, u, v, keys = _number(rows, keyed, num_nodes)
     n = len(node_ids)
     if keyed is not None:
-        features = _aligned(keyed, keys, node_ids)
+        features = _aligned(keyed, keys, node_ids, announce=encoding is None)
     elif features is not None and len(np.shape(features)) == 2 and np.shape(features)[0] != n:
         hint = "; num_nodes= keeps nodes without edges" if is_array and num_nodes is None else ""
         raise InputError(f"features has {np.shape(features)[0]} rows: expected one for each of {n} nodes{hint}")
@@ -139,15 +150,18 @@ def graph_from_edges(
         directed=directed,
         node_ids=node_ids,
         origin=origin,
+        encoding=None if keyed is None else keyed.encoding,
     )
 
 
-def read_origin(origin: Mapping[str, Any]) -> Graph:
+def read_origin(origin: Mapping[str, Any], encoding: Any = None) -> Graph:
     """The graph that carries ``origin``, read anew; whether its files are still the same, its hash tells.
 
     Args:
         origin: ``{"kind": "table", "edges": path, ...}`` with the options
             of :func:`graph_from_edges`, or ``{"kind": "dataset", "name": ..., "features": bool}``.
+
+        encoding: of features that came from a table, as it was then.
 
     Raises:
         InputError: if ``origin`` is none of these, or if the data cannot be read.
@@ -157,6 +171,8 @@ def read_origin(origin: Mapping[str, Any]) -> Graph:
     options = {name: value for name, value in origin.items() if name != "kind"}
     readers: dict[str, Callable[..., Graph]] = {"table": _read_table, "dataset": _read_dataset}
     reader = resolve("origin['kind']", origin["kind"], readers)
+    if encoding is not None:
+        options |= {"encoding": encoding, "feature_kinds": None}
     try:
         return reader(**options)
     except TypeError as error:  # an option that is missing or that this version does not know
@@ -210,8 +226,8 @@ def _number(
     return node_ids, u, v, keys
 
 
-def _aligned(keyed: FeatureTable, keys: np.ndarray, node_ids: np.ndarray) -> np.ndarray:
-    """``(N, F)`` float32 standardised features in the order of the nodes."""
+def _aligned(keyed: FeatureTable, keys: np.ndarray, node_ids: np.ndarray, *, announce: bool) -> Any:
+    """``(N, F)`` float32 features in the order of the nodes."""
     absent = np.ones(len(node_ids), dtype=bool)
     absent[keys] = False
     if absent.any():
@@ -219,13 +235,10 @@ def _aligned(keyed: FeatureTable, keys: np.ndarray, node_ids: np.ndarray) -> np.
         raise InputError(
             f"features has no row for {int(absent.sum())} of {len(node_ids)} nodes ({some}, ...): expected one for each"
         )
-    values = np.empty((len(node_ids), keyed.values.shape[1]))
-    values[keys] = keyed.values
-    values, varies = standardise(values)
-    constant = ", ".join(str(name) for name, moves in zip(keyed.names, varies, strict=True) if not moves)
-    zeros = f"; constant, so all 0: {constant}" if constant else ""
-    note(f"standardised {len(varies)} feature columns to mean 0 and variance 1{zeros}")
-    return values.astype(np.float32)
+    if announce:
+        for line in keyed.encoding.describe(keyed.columns):
+            note(line)
+    return keyed.aligned(keys)
 
 
 def _is_path(value: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from graphvae.evaluation.calibration import Calibration
     from graphvae.evaluation.generation import GenerationReport
     from graphvae.evaluation.report import LinkReport
+    from graphvae.export.recommendations import Recommendations
 
 __all__ = ["GraphEstimator"]
 
@@ -135,6 +136,33 @@ class GraphEstimator(Parameters, ABC):
         if loops.any():
             raise InputError(f"pair {int(loops.argmax())} joins a node to itself: expected two different nodes")
         return self.calibration.probabilities(scoring.pair_logits(self.fitted, self.fitted.mean, rows))
+
+    def recommend(
+        self,
+        ids: Any = None,
+        k: int = 10,
+        *,
+        held_out: bool = False,
+        announce: Callable[[float], None] | None = None,
+    ) -> Recommendations:
+        """The k likeliest unknown partners of each node, or, without ``ids``, the k likeliest unknown links of all.
+
+        Exact: every pair is scored, in blocks. Never among the results are a node itself and the edges of the fitted
+        data. Equal scores are ordered by the row of the partner, the lower one first.
+
+        Args:
+            ids: ``(M,)`` node ids of the fitted graph; None looks at all pairs.
+            k: how many for each node, or in all; a node with fewer unknown partners gets them all.
+            held_out: after ``fit(split)``, whether the edges held out for validation and test may appear. The model
+                has not seen them, but whoever made the split has.
+            announce: is told after the first few blocks, if there are more, how many seconds these take; it may raise.
+
+        Raises:
+            InputError: for unknown ids, or ``k`` below 1.
+        """
+        from graphvae.estimators.recommendation import recommend
+
+        return recommend(self.fitted, ids, k, held_out=held_out, announce=announce)
 
     def evaluate(
         self,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,49 @@ import torch
 from torch import Tensor
 
 from graphvae._check import InputError
+from graphvae._files import reading
+from graphvae.data.encoding import FeatureEncoding
 from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSet, LinkSplit
 
-__all__ = ["graph_from_tensors", "graph_to_tensors", "ids_from_tensors", "split_from_tensors"]
+__all__ = ["StoredData", "graph_from_tensors", "graph_to_tensors", "ids_from_tensors", "split_from_tensors"]
+
+HELD = ("val.positive", "test.positive")
+
+
+@dataclass(frozen=True, eq=False)
+class StoredData:
+    """The graph or split of a run folder; called, it is made anew, its features read again from their origin.
+
+    Attributes:
+        file: where it was read, for messages.
+        tensors: as of :func:`graph_to_tensors`.
+        description: as of :func:`graph_to_tensors`.
+        encoding: how the features were made of a table's columns.
+    """
+
+    file: Path
+    tensors: dict[str, Tensor]
+    description: dict[str, Any]
+    encoding: FeatureEncoding | None = None
+
+    def __call__(self) -> Graph | LinkSplit:
+        with reading(self.file):
+            if self.description["kind"] == "split":
+                return split_from_tensors(self.tensors, self.description, self.encoding)
+            return graph_from_tensors(self.tensors, self.description["graph"], self.encoding)
+
+    def known_pairs(self, held_out: bool) -> tuple[Tensor, bool]:
+        """``(2, P)`` edges, those a split holds out among them unless ``held_out``, and whether they are directed.
+
+        Needs no features.
+        """
+        with reading(self.file):
+            held = [] if held_out else [self.tensors[name] for name in HELD if name in self.tensors]
+            pairs, n = torch.cat([self.tensors["edge_index"], *held], 1), len(ids_from_tensors(self.tensors))
+            if pairs.numel() and (int(pairs.min()) < 0 or int(pairs.max()) >= n):
+                raise InputError(f"its edges are not between rows 0 to {n - 1}")
+            return pairs, self.description["graph"].get("directed", False)
 
 
 def graph_to_tensors(data: Graph | LinkSplit) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -37,6 +78,7 @@ def graph_to_tensors(data: Graph | LinkSplit) -> tuple[dict[str, Tensor], dict[s
             "hash": graph.hash,
             "part_hashes": graph.part_hashes,
             "num_features": graph.num_features,
+            "directed": graph.directed,
             "origin": None if data_origin(data) is None else dict(data_origin(data) or {}),
         }
     }
@@ -63,39 +105,45 @@ def ids_from_tensors(tensors: dict[str, Tensor]) -> np.ndarray:
     return np.array(ids, dtype=str)
 
 
-def graph_from_tensors(tensors: dict[str, Tensor], description: dict[str, Any]) -> Graph:
+def graph_from_tensors(
+    tensors: dict[str, Tensor], description: dict[str, Any], encoding: FeatureEncoding | None = None
+) -> Graph:
     """The graph, its features read again from their origin and checked against their hash.
 
     Raises:
         InputError: if the features lived in memory only, have changed, or the file does not hold what it says.
     """
     ids = ids_from_tensors(tensors)
-    x = _features(ids, description) if description["num_features"] else None
+    x = _features(ids, description, encoding) if description["num_features"] else None
     graph = Graph(
         tensors["edge_index"],
         x=x,
         y=tensors.get("y"),
         edge_weight=tensors.get("edge_weight"),
         num_nodes=len(ids),
+        directed=description.get("directed", False),
         node_ids=ids,
         origin=description["origin"],
+        encoding=encoding,
     )
     if graph.hash != description["hash"]:
         raise InputError(f"graph.safetensors: hash {graph.hash[:12]}, expected {description['hash'][:12]}")
     return graph
 
 
-def split_from_tensors(tensors: dict[str, Tensor], description: dict[str, Any]) -> LinkSplit:
+def split_from_tensors(
+    tensors: dict[str, Tensor], description: dict[str, Any], encoding: FeatureEncoding | None = None
+) -> LinkSplit:
     """The split, checked for leaks anew."""
     return LinkSplit(
-        train=graph_from_tensors(tensors, description["graph"]),
+        train=graph_from_tensors(tensors, description["graph"], encoding),
         val=LinkSet(tensors["val.positive"], tensors["val.negative"]),
         test=LinkSet(tensors["test.positive"], tensors["test.negative"]),
         **description["split"],
     )
 
 
-def _features(ids: np.ndarray, description: dict[str, Any]) -> Tensor:
+def _features(ids: np.ndarray, description: dict[str, Any], encoding: FeatureEncoding | None) -> Tensor:
     from graphvae.data.tables import read_origin
 
     origin, expected = description["origin"], description["part_hashes"]["x"]
@@ -104,7 +152,7 @@ def _features(ids: np.ndarray, description: dict[str, Any]) -> Tensor:
             "the features of this run lived in memory only: pass the graph or split they belong to (embeddings and "
             "link probabilities do not need them)"
         )
-    graph = read_origin(origin)
+    graph = read_origin(origin, encoding)
     if graph.x is None or graph.part_hashes["x"] != expected or not np.array_equal(graph.node_ids, ids):
         raise InputError(f"the features read from {origin} are not those this run was fitted on: their hash differs")
     return graph.x

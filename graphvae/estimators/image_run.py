@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from graphvae._check import InputError, resolve
-from graphvae._files import write_text
+from graphvae._files import reading, write_text
 from graphvae.estimators.autoencoders import AE, CVAE, VAE
 from graphvae.estimators.image_fitting import check_image_params
 from graphvae.estimators.parameters import from_json, to_json
@@ -24,7 +24,6 @@ from graphvae.estimators.run_folder import (
     as_folder,
     read_history,
     read_safetensors,
-    reading,
     versions,
     write_history,
     write_weights,

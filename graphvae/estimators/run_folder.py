@@ -3,6 +3,7 @@
 config.json           estimator, arguments, versions, what it was fitted on
 weights.safetensors   encoder, prior and decoder
 graph.safetensors     ids, labels, edges and split; of features only their origin and hash
+features.json         how features were made of a table's columns, where they were
 embeddings.npz        ids, posterior means and standard deviations
 history.jsonl         one record per epoch
 metrics.json          what evaluation reported, where it was run
@@ -16,7 +17,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +25,10 @@ import torch
 from torch import Tensor, nn
 
 from graphvae._check import InputError, resolve
-from graphvae._files import write_text
-from graphvae.data.graph import Graph
-from graphvae.data.splits import LinkSplit
+from graphvae._files import reading, replace_folder, write_text
+from graphvae.data.encoding import as_encoding
 from graphvae.estimators.fitting import Fitted, build_module, check_params
-from graphvae.estimators.graph_files import graph_from_tensors, graph_to_tensors, ids_from_tensors, split_from_tensors
+from graphvae.estimators.graph_files import StoredData, graph_to_tensors, ids_from_tensors
 from graphvae.estimators.parameters import from_json
 from graphvae.estimators.vgae import GAE, VGAE
 from graphvae.nn.custom_encoder import CustomEncoder
@@ -43,11 +42,11 @@ __all__ = [
     "FORMAT",
     "as_folder",
     "check_target",
+    "is_run",
     "load",
     "read_config",
     "read_history",
     "read_safetensors",
-    "reading",
     "save_run",
     "versions",
     "write_history",
@@ -58,6 +57,7 @@ __all__ = [
 
 FORMAT = 1
 ESTIMATORS: dict[str, Any] = {"VGAE": VGAE, "GAE": GAE}
+ENCODING = "features.json"
 FILES = ("config.json", "weights.safetensors", "graph.safetensors", "embeddings.npz", "history.jsonl")
 
 
@@ -77,6 +77,9 @@ def save_run(model: GraphEstimator, path: str | Path, *, overwrite: bool = False
         save_file(tensors, work / "graph.safetensors", metadata={"description": json.dumps(description)})
         model.embed().save(work / "embeddings.npz")
         write_history(fitted.history, work)
+        encoding = fitted.graph().encoding
+        if encoding is not None:
+            write_text(work / ENCODING, json.dumps(encoding.to_dict(), ensure_ascii=False) + "\n")
         write_text(work / "config.json", json.dumps(_config(model), indent=2) + "\n")
     return target
 
@@ -140,18 +143,7 @@ def _put(work: Path, target: Path, *, overwrite: bool) -> None:
             check_target(target, overwrite=overwrite)
             raise
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent)) / "run"
-    try:
-        os.replace(target, old)
-        os.replace(work, target)
-    except BaseException:
-        if old.exists():
-            os.replace(old, target)
-        raise
-    finally:
-        # Where even that failed, the old run stays beside it.
-        if target.exists() or not old.exists():
-            shutil.rmtree(old.parent, ignore_errors=True)
+    replace_folder(work, target)
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
@@ -165,11 +157,11 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         raise InputError(f"out={str(target)!r} exists: expected a new folder, or overwrite=True (--overwrite)")
     if target.is_dir() and target.samefile(os.curdir):
         raise InputError(f"out={str(target)!r} is the current folder, which cannot be replaced: expected another")
-    if not target.is_dir() or (any(target.iterdir()) and not _is_run(target)):
+    if not target.is_dir() or (any(target.iterdir()) and not is_run(target)):
         raise InputError(f"out={str(target)!r} is not a run folder: it will not be overwritten")
 
 
-def _is_run(folder: Path) -> bool:
+def is_run(folder: Path) -> bool:
     """Whether its ``config.json`` is one of ours, of whatever format; many programs have a file of that name."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -212,6 +204,7 @@ def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: 
     with reading(folder / "graph.safetensors") as file:
         state, description = read_safetensors(file)
         node_ids = ids_from_tensors(state)
+    encoding = as_encoding(folder / ENCODING) if (folder / ENCODING).is_file() else None
     with reading(folder / "config.json"):
         params = dict(config["params"])
         own = isinstance(params.get("encoder"), dict) and params["encoder"].get("name") == "custom"
@@ -258,7 +251,7 @@ def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: 
         mean=embeddings.vectors.copy(),
         scale=None if embeddings.scale is None else embeddings.scale.copy(),
         history=history,
-        source=partial(_restore, folder / "graph.safetensors", state, description),
+        source=StoredData(folder / "graph.safetensors", state, description, encoding),
         **known,
     )
     return model
@@ -268,18 +261,6 @@ def as_folder(path: Any) -> Path:
     if not isinstance(path, (str, os.PathLike)) or not str(path):
         raise InputError(f"path={path!r}: expected the path of a run folder")
     return Path(path)
-
-
-@contextmanager
-def reading(file: Path) -> Iterator[Path]:
-    """Whatever goes wrong with what is read inside becomes an :class:`InputError` that names ``file``."""
-    try:
-        yield file
-    except InputError as error:
-        text = str(error)
-        raise type(error)(text if text.startswith(str(file)) else f"{file}: {text}") from None
-    except Exception as error:  # whatever a damaged file leads to
-        raise InputError(f"{file} is damaged: {type(error).__name__}: {error}") from None
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -326,13 +307,6 @@ def _config(model: GraphEstimator) -> dict[str, Any]:
         },
         "versions": versions(),
     }
-
-
-def _restore(file: Path, state: dict[str, Tensor], description: dict[str, Any]) -> Graph | LinkSplit:
-    with reading(file):
-        if description["kind"] == "split":
-            return split_from_tensors(state, description)
-        return graph_from_tensors(state, description["graph"])
 
 
 def read_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -14,8 +14,11 @@ import numpy as np
 from graphvae._check import InputError, suggest
 from graphvae._files import atomic_path
 from graphvae.export.formats import FORMATS, Format, Table
+from graphvae.export.projector import read_projector, write_projector
 
 __all__ = ["Embeddings"]
+
+PROJECTOR = ".projector"
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +91,8 @@ class Embeddings:
           from which float32 comes back bit by bit. The text does not say whether ids are numbers: see ``load``.
         - ``.txt``: the text format of word2vec, ``N D`` and then a line per node. It has no place for ``scale``, which
           is left out, nor for ids that are empty or contain white space, which are refused.
+        - ``.projector``: a folder for the TensorBoard projector, ``tensorboard --logdir x.projector``. It has no place
+          for ids that are empty or contain tabs or line ends, which are refused.
 
         Returns:
             The path written to.
@@ -95,11 +100,14 @@ class Embeddings:
         Raises:
             InputError: if the suffix is unknown, or the format cannot carry an id.
         """
-        target = Path(path)
-        write = _format(target).write
+        target, table = Path(path), Table(self.ids, self.vectors, self.scale)
         try:
+            if _is_projector(target):
+                write_projector(target, table)
+                return target
+            write = _format(target).write
             with atomic_path(target) as temporary, temporary.open("wb") as file:
-                write(file, Table(self.ids, self.vectors, self.scale))
+                write(file, table)
         except UnicodeEncodeError as error:
             raise InputError(f"ids contains {error.object!r}: expected text that UTF-8 can encode") from None
         return target
@@ -119,9 +127,10 @@ class Embeddings:
         if id_dtype not in (None, int, str):
             raise InputError(f"id_dtype={id_dtype!r}: expected int, str or None")
         source = Path(path)
-        read = _format(source).read
-        if not source.is_file():
-            raise InputError(f"path={str(source)!r}: no such file")
+        folder = _is_projector(source)
+        read = read_projector if folder else _format(source).read
+        if not (source.is_dir() if folder else source.is_file()):
+            raise InputError(f"path={str(source)!r}: no such {'folder' if folder else 'file'}")
         try:
             ids, vectors, scale = read(source)
             return cls(_convert(ids, id_dtype), vectors, scale)
@@ -131,11 +140,16 @@ class Embeddings:
             raise InputError(f"{source}: not an embedding table ({type(error).__name__}: {error})") from error
 
 
+def _is_projector(path: Path) -> bool:
+    return path.suffix.lower() == PROJECTOR
+
+
 def _format(path: Path) -> Format:
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
-        hint = suggest(suffix, FORMATS) if suffix else ""
-        raise InputError(f"path={str(path)!r}: expected a file name ending in one of {', '.join(FORMATS)}{hint}")
+        known = (*FORMATS, PROJECTOR)
+        hint = suggest(suffix, known) if suffix else ""
+        raise InputError(f"path={str(path)!r}: expected a file name ending in one of {', '.join(known)}{hint}")
     return FORMATS[suffix]
 
 

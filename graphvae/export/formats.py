@@ -11,7 +11,7 @@ import numpy as np
 
 from graphvae._check import InputError
 
-__all__ = ["FORMATS", "Format", "Table"]
+__all__ = ["FORMATS", "Format", "Table", "quoted", "values_of"]
 
 
 class Table(NamedTuple):
@@ -69,6 +69,11 @@ def _read_parquet(path: Path) -> Table:
     return _table(ids, np.stack(columns, axis=1) if columns else np.zeros((len(ids), 0)), dimensions, scaled)
 
 
+def quoted(node: int | str) -> str:
+    """An id as a cell of delimited text; quotes around every str keep blanks, line ends and delimiters as they are."""
+    return '"' + node.replace('"', '""') + '"' if isinstance(node, str) else str(node)
+
+
 def _delimited(delimiter: str) -> Format:
     """Delimited text as of RFC 4180, in UTF-8."""
 
@@ -77,9 +82,7 @@ def _delimited(delimiter: str) -> Format:
         file.write((delimiter.join(_header(table)) + "\n").encode())
         row = "".join([delimiter + "%.9g"] * numbers.shape[1]) + "\n"
         for node, values in zip(table.ids.tolist(), numbers, strict=True):
-            # Quotes around every str id keep blanks, line ends and delimiters as they are.
-            cell = '"' + node.replace('"', '""') + '"' if isinstance(node, str) else str(node)
-            file.write((cell + row % tuple(values.tolist())).encode())
+            file.write((quoted(node) + row % tuple(values.tolist())).encode())
 
     def read(path: Path) -> Table:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -92,7 +95,7 @@ def _delimited(delimiter: str) -> Format:
                 if len(cells) != len(header):
                     raise InputError(f"line {lines.line_num} has {len(cells)} cells: expected {len(header)}")
                 ids.append(cells[0])
-                rows.append(_values(cells[1:], lines.line_num))
+                rows.append(values_of(cells[1:], lines.line_num))
         numbers = np.stack(rows) if rows else np.zeros((0, len(header) - 1))
         return _table(np.array(ids, dtype=str), numbers, dimensions, scaled)
 
@@ -126,7 +129,7 @@ def _read_word2vec(path: Path) -> Table:
             if len(cells) != dimensions + 1:
                 raise InputError(f"line {number} has {len(cells)} cells: expected an id and {dimensions} numbers")
             ids.append(cells[0])
-            rows.append(_values(cells[1:], number))
+            rows.append(values_of(cells[1:], number))
     if len(ids) != n:
         raise InputError(f"holds {len(ids)} nodes: expected {n}, as its first line says")
     return _table(np.array(ids, dtype=str), np.stack(rows) if rows else np.zeros((0, dimensions)), dimensions, False)
@@ -169,7 +172,8 @@ def _table(ids: np.ndarray, numbers: np.ndarray, dimensions: int, scaled: bool) 
     return Table(ids, numbers[:, :dimensions], numbers[:, dimensions:] if scaled else None)
 
 
-def _values(cells: list[str], line: int) -> np.ndarray:
+def values_of(cells: list[str], line: int) -> np.ndarray:
+    """Cells of a line as float32."""
     try:
         numbers = np.array([float(cell) for cell in cells])
     except ValueError as error:

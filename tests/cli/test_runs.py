@@ -74,3 +74,30 @@ def test_features_that_are_gone_are_one_line(tmp_path, capsys):
     assert out == ""
     assert err.count("\n") == 1
     assert "lived in memory only" in err
+
+
+def test_runs_are_listed_with_their_test_figures(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["runs"]) == 2
+    assert "'runs' is no folder" in capsys.readouterr().err
+    assert main(["train", "karate", "--epochs", "1", "--quiet", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)["test"]
+    broken = Path("runs", "broken")
+    broken.mkdir()
+    config = json.loads(Path("runs", "karate-vgae-0", "config.json").read_text())
+    (broken / "config.json").write_text(json.dumps({**config, "format": 99}))
+    assert main(["runs"]) == 0
+    out, err = capsys.readouterr()
+    header, line = out.splitlines()
+    assert header.split() == ["run", "data", "model", "epochs", "test"]
+    expected = [str(Path("runs", "karate-vgae-0")), "karate", "VGAE", "1", "auc", f"{figures['auc']:.4g}"]
+    assert line.split()[:6] == expected
+    assert "cannot be read" in err
+    assert "format 99" in err
+    assert main(["runs", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)["runs"]
+    assert [run["fault"] is None for run in data] == [False, True]
+    assert data[1]["metrics"]["test"] == figures
+    Path("empty").mkdir()
+    assert main(["runs", "empty"]) == 0
+    assert capsys.readouterr().out == "no runs below empty\n"

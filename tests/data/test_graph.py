@@ -264,3 +264,13 @@ def test_any_undirected_edge_set_comes_back(data):
     if both:
         with pytest.raises(InputError, match="without its reverse"):
             Graph(np.array(both).T[:, 1:], num_nodes=n)
+
+
+def test_the_encoding_goes_with_the_features_it_made():
+    from graphvae.data.encoding import FeatureEncoding, NumericColumn
+
+    encoding = FeatureEncoding((NumericColumn("v", False, 1.0, 0.5, 0.5),))
+    graph = Graph([[0, 1], [1, 0]], x=[[-1.0], [1.0]], encoding=encoding)
+    assert graph.replace(node_ids=["a", "b"]).encoding is encoding
+    assert graph.replace(x=[[0.0], [1.0]]).encoding is None
+    assert graph.hash == Graph([[0, 1], [1, 0]], x=[[-1.0], [1.0]]).hash

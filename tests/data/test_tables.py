@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import itertools
 import json
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import scipy.sparse
 import torch
@@ -283,7 +285,7 @@ def test_weights_of_a_table_are_a_column():
 
 @pytest.mark.parametrize("edges", [{"u": [1]}, 5, None, pl.DataFrame({"u": [1], "v": [2]}).lazy(), b"edges.csv"])
 def test_what_is_no_table(edges):
-    with pytest.raises(InputError, match=r"edges is of type \w+.*: expected the path of a CSV or TSV file"):
+    with pytest.raises(InputError, match=r"edges is of type \w+.*: expected the path of a CSV, TSV or Parquet file"):
         graph_from_edges(edges)
 
 
@@ -357,7 +359,7 @@ def test_two_by_two_is_two_rows():
         ([[0], [1]], {"self_loops": "keep"}, "self_loops='keep': expected one of 'error', 'drop'"),
         ([[0], [1]], {"bad_rows": "skip"}, "bad_rows='skip': expected one of 'error', 'drop'"),
         ([[0], [1]], {"duplicates": "sum"}, "duplicates='sum' combines weights: expected weight="),
-        ([[0], [1]], {"feature_id": "id"}, "feature_id='id': expected features="),
+        ([[0], [1]], {"feature_id": "id"}, "feature_id= is about a table"),
         (
             [[0], [1]],
             {"features": np.ones((3, 1))},
@@ -485,13 +487,22 @@ def test_feature_tables_are_aligned_and_standardised(write, make, capsys):
     assert graph.degrees.tolist() == [1, 2, 1, 0]
     assert graph.x.dtype == torch.float32
     np.testing.assert_allclose(graph.x[:, 0], (age - age.mean()) / age.std(), rtol=1e-6)
-    assert graph.x[:, 1].tolist() == [-1, 1, -1, 1]
-    assert graph.x[:, 2].tolist() == [0, 0, 0, 0]
-    said = capsys.readouterr().err
-    assert "standardised 3 feature columns to mean 0 and variance 1; constant, so all 0: k" in said
-    table = pd.DataFrame(people(k=[7, 7, 7, 7])).astype({"tall": int})
-    for name, text in {"p.csv": table.to_csv(index=False), "p.tsv.gz": table.to_csv(index=False, sep="\t")}.items():
-        assert graph_from_edges(path, features=write(text, name)).hash == graph.hash
+    assert graph.x[:, 1:].tolist() == [[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0]]
+    assert graph.encoding.names == ["age", "tall=false", "tall=true", "k"]
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "graphvae: features scaled to mean 0 and variance 1: age",
+        "graphvae: features one-hot: tall (2 values)",
+        "graphvae: features constant, so all 0: k",
+    ]
+    table = pd.DataFrame(people(k=[7, 7, 7, 7])).replace({True: "true", False: "false"})
+    texts = {"p.csv": table.to_csv(index=False), "p.tsv.gz": table.to_csv(index=False, sep="\t")}
+    buffer = io.BytesIO()
+    pd.DataFrame(people(k=[7, 7, 7, 7])).to_parquet(buffer)
+    for name, text in {**texts, "p.parquet": buffer.getvalue()}.items():
+        again = graph_from_edges(path, features=write(text, name))
+        assert again.hash == graph.hash
+        assert again.encoding == graph.encoding
 
 
 def test_feature_id_names_the_column():
@@ -522,9 +533,9 @@ def test_feature_table_of_an_array(capsys):
 @pytest.mark.parametrize(
     ("frame", "named"),
     [
-        (people(city=["Rome", "Oslo", "Rome", "Kyiv"]), r"not numeric: 'city' \(holds 'Rome'\)"),
-        (people(age=[1, None, 2, 3]), "features column 'age' has 1 missing or infinite values, the first in row 2"),
-        (people(age=[1, np.inf, 2, 3]), "features column 'age' has 1 missing or infinite values"),
+        (people(age=["1", "old", "2", "3"]), "features column 'age' holds 'old' among numbers: .*feature_kinds="),
+        (people(age=[1, np.inf, 2, 3]), "features column 'age' holds inf in row 2: expected finite numbers"),
+        ({"id": list("abcd"), "v": [None] * 4}, "features has no column with values"),
         (people(id=["a", "b", "b", "c"]), "features has 2 rows for the id 'b' in column 'id'"),
         (people(id=["a", None, "b", "c"]), "features row 2 has the id None in column 'id': expected a node id"),
         (people(id=["a", "x", "y", "c"]), r"features has no row for 1 of 5 nodes \('b', ...\)"),
@@ -546,10 +557,12 @@ def test_features_are_named_in_messages(write):
         graph_from_edges(edges, features="gone.csv")
     with pytest.raises(InputError, match="feature_id='name': features has the columns 'id', 'v'"):
         graph_from_edges(edges, features=write("id,v\na,1\n", "f.csv"), feature_id="name")
-    with pytest.raises(InputError, match=r"not numeric: 'v' \(holds 'x'\), 'w' \(holds 'y'\)"):
-        graph_from_edges(edges, features=write("id,v,w\na,1,y\nb,x,2\n", "f.csv"))
-    with pytest.raises(InputError, match="'v' has 1 missing or infinite values, the first in row 2"):
-        graph_from_edges(edges, features=write("id,v\na,1\nb,\n", "f.csv"))
+    with pytest.raises(InputError, match=r"feature_kinds: 'w' is no column of features; expected one of \['v'\]"):
+        graph_from_edges(edges, features=write("id,v\na,1\nb,x\n", "f.csv"), feature_kinds={"w": "text"})
+    with pytest.raises(InputError, match="feature_kinds= is about a table"):
+        graph_from_edges(edges, feature_kinds={"w": "text"})
+    with pytest.raises(InputError, match="encoding= is about a table"):
+        graph_from_edges(edges, encoding="runs/x", features=np.ones((2, 1)))
     with pytest.raises(InputError, match="features row 2 has 1 fields"):
         graph_from_edges(edges, features=write("id,v\na,1\nb\n", "f.csv"), bad_rows="drop")
 
@@ -605,3 +618,40 @@ def test_refused_origins(origin, named):
 def test_an_origin_may_be_a_data_set():
     graph = read_origin({"kind": "dataset", "name": "karate", "features": True})
     assert (graph.num_nodes, graph.num_edges) == (34, 78)
+
+
+# Parquet
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "pq"])
+def test_edges_from_parquet(tmp_path, suffix):
+    frame = pd.DataFrame({"src": AWKWARD[:-1], "dst": AWKWARD[1:], "w": range(len(AWKWARD) - 1), "other": 0})
+    frame["src"] = frame["src"].astype("category")  # a dictionary, to Arrow
+    path = tmp_path / f"edges.{suffix}"
+    frame.to_parquet(path)
+    graph = graph_from_edges(path, source="src", target="dst", weight="w")
+    assert graph.hash == graph_from_edges(frame, source="src", target="dst", weight="w").hash
+    assert read_origin(graph.origin).hash == graph.hash
+
+
+def test_ids_of_parquet_are_what_they_are(tmp_path):
+    pd.DataFrame({"a": [10**18, 3], "b": [3, 4]}).to_parquet(tmp_path / "e.parquet")
+    assert graph_from_edges(tmp_path / "e.parquet").node_ids.tolist() == [3, 4, 10**18]
+    assert graph_from_edges(tmp_path / "e.parquet", id_dtype=str).node_ids.tolist() == [str(10**18), "3", "4"]
+
+
+def test_parquet_that_cannot_be_read(tmp_path):
+    (tmp_path / "e.parquet").write_bytes(b"PAR1 but not really PAR1")
+    with pytest.raises(InputError, match=r"edges='.*e\.parquet' cannot be read"):
+        graph_from_edges(tmp_path / "e.parquet")
+    table = pa.table([pa.array(["a"]), pa.array(["b"])], names=["u", "u"])
+    pq.write_table(table, tmp_path / "twice.parquet")
+    with pytest.raises(InputError, match="the schema names 'u' more than once"):
+        graph_from_edges(tmp_path / "twice.parquet")
+    whole = tmp_path / "whole.parquet"
+    pq.write_table(pa.table({"u": ["a"] * 1000, "v": ["b"] * 1000}), whole, compression="none", use_dictionary=False)
+    content = bytearray(whole.read_bytes())
+    content[4:40] = b"\xff" * 36
+    whole.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read"):
+        graph_from_edges(whole)

@@ -474,3 +474,45 @@ def test_another_split_of_the_same_graph_is_noticed_when_it_is_evaluated(run, tm
 def test_devices_are_checked(run, device):
     with pytest.raises(gv.InputError, match="device="):
         load(run, device=device)
+
+
+# --- features of a table ---------------------------------------------------------------------------------------------
+
+
+def mixed_files(folder: Path) -> gv.Graph:
+    edge_table(folder)
+    ids = [line.split('",')[0] + '"' for line in (folder / "people.csv").read_text(encoding="utf-8").splitlines()[1:]]
+    rows = [
+        f"{name},{i if i % 5 else ''},{'red' if i % 2 else 'blue'},tale {i % 3} of cities" for i, name in enumerate(ids)
+    ]
+    (folder / "mixed.csv").write_text("\n".join(["id,age,colour,bio", *rows]) + "\n", encoding="utf-8")
+    kinds = {"bio": "text"}
+    return gv.Graph.from_edges(folder / "edges.csv", features=folder / "mixed.csv", feature_kinds=kinds)
+
+
+def test_how_features_were_made_lies_in_the_run_and_comes_back(tmp_path):
+    graph = mixed_files(tmp_path)
+    split = gv.split_links(graph, val=0.1, test=0.1)
+    model = gv.VGAE(epochs=2).fit(split)
+    run = model.save(tmp_path / "run")
+    stored = json.loads((run / "features.json").read_text(encoding="utf-8"))
+    assert [column["kind"] for column in stored["columns"]] == ["numeric", "category", "text"]
+    loaded = gv.load(run)
+    assert loaded.fitted.graph().encoding == graph.encoding
+    assert loaded.fitted.data().hash == split.hash
+    same(model, loaded)
+    again = gv.load(loaded.save(tmp_path / "again"))
+    assert again.fitted.graph().encoding == graph.encoding
+    new = gv.Graph.from_edges(tmp_path / "edges.csv", features=tmp_path / "mixed.csv", encoding=run)
+    assert new.hash == graph.hash
+
+
+def test_a_run_without_a_table_has_no_such_file(run):
+    assert not (run / "features.json").exists()
+
+
+def test_a_damaged_encoding_is_named(tmp_path):
+    run = gv.VGAE(epochs=1).fit(mixed_files(tmp_path)).save(tmp_path / "run")
+    (run / "features.json").write_text("{}")
+    with pytest.raises(gv.InputError, match=r"features\.json: expected the encoding of features"):
+        load(run)

@@ -42,6 +42,8 @@ def test_figures_are_those_of_scikit_learn_called_by_hand():
     assert quality.nmi == pytest.approx(normalized_mutual_info_score(y, clusters))
     assert quality.ari == pytest.approx(adjusted_rand_score(y, clusters))
     assert (quality.count, quality.folds) == (90, 3)
+    assert 0 < quality.nmi_error < 0.2
+    assert 0 < quality.ari_error < 0.2
     assert json.loads(json.dumps(quality.to_dict()))["knn"] == quality.knn
 
 
@@ -149,3 +151,12 @@ def test_active_units_are_those_whose_mean_varies():
     assert active_units(means) == 2
     assert active_units(np.zeros((10, 3))) == 0
     assert isinstance(active_units(means.astype(np.float32)), int)
+
+
+def test_the_errors_of_clusters_shrink_with_the_data_and_vanish_with_the_doubt():
+    small, large = (embedding_quality(*blobs(n)) for n in (90, 1440))
+    assert 2 < small.ari_error / large.ari_error < 8  # 16 times the data: 4, but for the two errors' own
+    assert 2 < small.nmi_error / large.nmi_error < 8
+    z, y = blobs(noise=0.01)
+    perfect = embedding_quality(z * np.array([1, 1, 0, 0]), y)
+    assert (perfect.nmi_error, perfect.ari_error) == pytest.approx((0, 0), abs=1e-12)
