@@ -12,7 +12,10 @@ from graphvae.evaluation.similarity import Scorer, row_products
 
 __all__ = ["spectral_embedding"]
 
-_DENSE_NODES = 64
+# Of a small graph all eigenvectors, in 2 MB at most: Lanczos may break down on it and start anew at random.
+_DENSE_NODES = 500
+# Decimals of a score: nodes that are alike must tie, and rounding errors are not the same in every run.
+_DECIMALS = 10
 
 
 def spectral_embedding(adjacency: Any, dimensions: int = 32) -> Scorer:
@@ -41,7 +44,7 @@ def spectral_embedding(adjacency: Any, dimensions: int = 32) -> Scorer:
         return row_products(np.zeros((n, 1)), np.zeros((n, 1)))
     root = scipy.sparse.diags_array(1.0 / np.sqrt(degree + degree.mean()))
     normalised = (root @ matrix @ root).tocsr()
-    if n <= max(_DENSE_NODES, 2 * dimensions):
+    if n <= max(_DENSE_NODES, 4 * dimensions):
         values, vectors = np.linalg.eigh(normalised.toarray())
         values, vectors = values[-dimensions:], vectors[:, -dimensions:]
     else:
@@ -49,4 +52,4 @@ def spectral_embedding(adjacency: Any, dimensions: int = 32) -> Scorer:
         values, vectors = eigsh(normalised, k=dimensions, which="LA", v0=start, tol=1e-8)
     embedding = vectors * np.sqrt(np.maximum(values, 0.0))
     embedding[degree == 0] = 0.0  # rounding would rank pairs of which nothing is known
-    return row_products(embedding, embedding)
+    return row_products(embedding, embedding, lambda scores, u, v: scores.round(_DECIMALS))
