@@ -28,7 +28,7 @@ class PairwiseBernoulli(Distribution):
         z: ``(*batch, N, D)`` latent positions.
         scale: ``()`` factor of the inner product; 1 by default.
         bias: ``()`` intercept of the logits; 0 by default.
-        block: rows in one tile of the sum over all pairs.
+        block: rows in one tile of the sum over all pairs; None picks.
 
     Reference:
         Kipf and Welling, Variational Graph Auto-Encoders (2016), equation 2, with scale and bias added.
@@ -36,12 +36,14 @@ class PairwiseBernoulli(Distribution):
 
     arg_constraints: dict = {}  # noqa: RUF012 - torch's own name and type
 
-    def __init__(self, z: Tensor, scale: Tensor | None = None, bias: Tensor | None = None, block: int = BLOCK) -> None:
+    def __init__(
+        self, z: Tensor, scale: Tensor | None = None, bias: Tensor | None = None, block: int | None = None
+    ) -> None:
         self.z = z
         self._plain = scale is None and bias is None
         self.scale = z.new_ones(()) if scale is None else scale
         self.bias = z.new_zeros(()) if bias is None else bias
-        self.block = block
+        self.block = BLOCK[z.device.type] if block is None else block
         n = z.shape[-2]
         super().__init__(z.shape[:-2], torch.Size((n, n)), validate_args=False)
 
