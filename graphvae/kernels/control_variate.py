@@ -104,7 +104,7 @@ class ControlVariate:
             columns.index_fill_(1, (self.edge_keys[start:stop] - at).to(columns.device, non_blocking=True), 0)
 
     def receive(self, sums: Tensor) -> None:
-        """Keep the sums of a call for the next fit; a GPU's travel while it goes on, and only their arrival is awaited."""
+        """Keep the sums of a call for the next fit; a GPU's travel while it goes on, only their arrival is awaited."""
         self._latest = sums
         if sums.is_cuda:
             self._latest = torch.empty(sums.shape, dtype=sums.dtype, pin_memory=True).copy_(sums, non_blocking=True)
