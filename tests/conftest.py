@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
 import pytest
+import torch
 
 PROBE = "planetoid/ind.cora.graph"
 
@@ -31,3 +33,18 @@ def data_root() -> Path:
     if root is None:
         pytest.fail("a test that asks for data_root must be marked data")
     return root
+
+
+@pytest.fixture(scope="session")
+def triton_device() -> str:
+    """Where Triton's kernels can run: a GPU, or the CPU in Triton's interpreter, which must be asked for at the start.
+
+    ``tests/kernels/test_triton_pairs.py`` runs those who ask for this in a process of its own that does so.
+    """
+    if importlib.util.find_spec("triton") is None:
+        pytest.skip("triton is not installed")
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        return "cpu"
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA here, and not in Triton's interpreter (TRITON_INTERPRET=1)")
+    return "cuda"

@@ -246,6 +246,8 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
             validate=None if validation is None else partial(validate, validation),
             patience=options["patience"],
             callback=callback,
+            # The estimate's shifts and the sampled non-edges are looked at on the host.
+            static_from=max(options["kl_warmup"], 1) if path == "exact" else None,
         )
     seconds = time.perf_counter() - start
     mean, scale = _posterior_arrays(module, inputs)

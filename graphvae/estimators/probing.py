@@ -13,7 +13,7 @@ from graphvae.data.columns import open_table
 from graphvae.data.graph import Graph
 from graphvae.estimators.fitting import Fitted
 from graphvae.estimators.graph_files import StoredData
-from graphvae.estimators.scoring import features_array
+from graphvae.estimators.held_out import features_array
 from graphvae.evaluation.embedding_quality import LIMIT, EmbeddingQuality, embedding_quality
 
 __all__ = ["ProbeReport", "probe", "read_labels", "spectral_vectors"]

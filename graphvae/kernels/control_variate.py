@@ -62,7 +62,8 @@ class ControlVariate:
             raise InputError("edges holds a loop, or a pair twice: expected each pair of two nodes at most once")
         self._coefficients = (0.0,) * 4  # m, c0, c1, c2
         self._moments = [0.0] * 6  # of 1, s, s², sigmoid, sigmoid * s, softplus
-        self._latest: Tensor | None = None  # the sums of the last call, left on its device until they are needed
+        self._latest: Tensor | None = None  # the sums of the last call, on the host once they have arrived
+        self._arrived: torch.cuda.Event | None = None
 
     def state_dict(self) -> dict[str, list[float]]:
         """The fit, as plain numbers; :meth:`load_state_dict` goes on from it."""
@@ -100,10 +101,19 @@ class ControlVariate:
         # numpy's search takes microseconds where torch's takes tens of them.
         start, stop = self.edge_keys.numpy().searchsorted([at, at + columns.shape[1]]).tolist()
         if start < stop:
-            columns.index_fill_(1, (self.edge_keys[start:stop] - at).to(columns.device), 0)
+            columns.index_fill_(1, (self.edge_keys[start:stop] - at).to(columns.device, non_blocking=True), 0)
+
+    def receive(self, sums: Tensor) -> None:
+        """Keep the sums of a call for the next fit; a GPU's travel while it goes on, only their arrival is awaited."""
+        self._latest = sums
+        if sums.is_cuda:
+            self._latest = torch.empty(sums.shape, dtype=sums.dtype, pin_memory=True).copy_(sums, non_blocking=True)
+            self._arrived = torch.cuda.current_stream(sums.device).record_event()
 
     def _absorb(self) -> None:
         if self._latest is not None:
+            if self._arrived is not None:
+                self._arrived.synchronize()
             (n, t, p, f, _), (_, tt, tp, *_), *_ = self._latest.tolist()
             m, self._latest = self._coefficients[0], None
             sums = [n, t + n * m, tt + 2 * m * t + n * m * m, p, tp + m * p, f]
@@ -154,7 +164,7 @@ def pair_softplus_estimate(
     block = min(integer("block", block, low=1), max(n, 1))
     value, sums = _Estimate.apply(z, scale, bias, variate, variate.refit(bias), shifts, block)
     if torch.is_grad_enabled():
-        variate._latest = sums
+        variate.receive(sums)
     return value if edge_logits is None else value + 2 * variate.residual_sum(edge_logits)
 
 
@@ -237,7 +247,8 @@ class _Residuals(NamedTuple):
     def slopes(self, rows: Tensor) -> Tensor:
         """``(L, 1)`` derivatives ``sigmoid(s) - c1 - 2 c2 t`` from the rows ``(5, L)``, zero where all rows are."""
         _, _, c1, c2 = self.fit
-        return torch.mv(rows.T, rows.new_tensor([-c1, -2 * c2, 1, 0, 0])).unsqueeze(1)
+        line = torch.tensor([-c1, -2 * c2, 1, 0, 0], dtype=rows.dtype).to(rows.device, non_blocking=True)
+        return torch.mv(rows.T, line).unsqueeze(1)
 
 
 def _at_once(

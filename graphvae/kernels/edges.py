@@ -16,8 +16,8 @@ from graphvae.kernels.sparse import SparseMatrix
 
 __all__ = ["EdgeSet", "edge_dots"]
 
-# Edges in one block of the forward pass, so that no two (E, D) arrays are held.
-BLOCK = 1 << 16
+# Edges in one block of the forward pass, so that no two (E, D) arrays are held; a GPU wants few launches instead.
+BLOCK = {"cpu": 1 << 16, "cuda": 1 << 22}
 
 
 class EdgeSet:
@@ -70,7 +70,7 @@ class _Dots(torch.autograd.Function):
     def forward(ctx: Any, z: Tensor, edges: EdgeSet) -> Tensor:
         ctx.save_for_backward(z)
         ctx.edges = edges
-        blocks = zip(edges.pairs[0].split(BLOCK), edges.pairs[1].split(BLOCK), strict=True)
+        blocks = zip(*(ends.split(BLOCK[z.device.type]) for ends in edges.pairs), strict=True)
         return torch.cat([z.index_select(0, u).mul_(z.index_select(0, v)).sum(-1) for u, v in blocks])
 
     @staticmethod

@@ -19,15 +19,16 @@ from torch.autograd.function import once_differentiable
 
 from graphvae._check import InputError, integer, resolve
 from graphvae.kernels.softplus import softplus
+from graphvae.kernels.triton_pairs import pair_sums, triton_runs_on
 
 __all__ = ["BACKENDS", "pair_sigmoid_sum", "pair_softplus_sum", "tiles"]
 
-# Tiles of 512 x 512 logits stay in the second-level cache of one core.
-BLOCK = 512
+# Rows in a tile: 512 x 512 logits stay in the second-level cache of one core; a GPU wants few launches instead.
+BLOCK = {"cpu": 512, "cuda": 4096}
 
 
 def pair_softplus_sum(
-    z: Tensor, scale: Tensor, bias: Tensor, *, block: int = BLOCK, backend: str | None = None
+    z: Tensor, scale: Tensor, bias: Tensor, *, block: int | None = None, backend: str | None = None
 ) -> Tensor:
     """``sum_ij softplus(scale z_i . z_j + bias)`` over all N² ordered pairs, i = j included; in nats.
 
@@ -35,8 +36,9 @@ def pair_softplus_sum(
         z: ``(N, D)`` latent positions.
         scale: ``()`` factor of the inner product.
         bias: ``()`` intercept.
-        block: rows in one tile; the result does not depend on it but for rounding.
-        backend: ``"reference"`` (dense, O(N²) memory) or ``"blockwise"``; None picks.
+        block: rows in one tile of ``"blockwise"``; the result does not depend on it but for rounding; None picks.
+        backend: ``"reference"`` (dense, O(N²) memory), ``"blockwise"``, ``"triton"`` (float32 on a GPU, products in
+            tf32) or ``"triton-fp32"``; None picks.
 
     Returns:
         ``()`` sum in the dtype of ``z``, accumulated in float64; differentiable once in ``z``, ``scale`` and ``bias``.
@@ -46,7 +48,9 @@ def pair_softplus_sum(
     """
     if z.dim() != 2:
         raise InputError(f"z has shape {tuple(z.shape)}: expected (N, D)")
-    return resolve("backend", backend or "blockwise", BACKENDS)(z, scale, bias, integer("block", block, low=1))
+    chosen = backend or ("triton" if triton_runs_on(z) else "blockwise")
+    block = integer("block", BLOCK[z.device.type] if block is None else block, low=1)
+    return resolve("backend", chosen, BACKENDS)(z, scale, bias, block)
 
 
 def tiles(n: int, block: int) -> Iterator[tuple[slice, slice]]:
@@ -57,48 +61,58 @@ def tiles(n: int, block: int) -> Iterator[tuple[slice, slice]]:
 
 
 @torch.no_grad()
-def pair_sigmoid_sum(z: Tensor, scale: Tensor, bias: Tensor, *, block: int = BLOCK) -> float:
+def pair_sigmoid_sum(z: Tensor, scale: Tensor, bias: Tensor, *, block: int | None = None) -> float:
     """``sum_{i<j} sigma(scale z_i . z_j + bias)``: the expected number of edges."""
     total = 0.0
-    for rows, columns in tiles(len(z), block):
+    for rows, columns in tiles(len(z), block or BLOCK[z.device.type]):
         p = torch.sigmoid(z[rows] @ z[columns].T * scale + bias)
         p = p.triu(1) if rows == columns else p
         total += float(p.sum(dtype=torch.float64))
     return total
 
 
-class _Blockwise(torch.autograd.Function):
+#: V in float64, and if they are wanted ``g`` ``(N, D)`` and ``sum_ij sigma(s_ij)``, from z, scale, bias, the rows in a
+#: tile and whether they are.
+Sums = Callable[[Tensor, Tensor, Tensor, int, bool], "tuple[Tensor, Tensor | None, Tensor | None]"]
+
+
+class _PairSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, z: Tensor, scale: Tensor, bias: Tensor, block: int) -> Tensor:
-        n, d = z.shape
-        left = z * scale
-        wants_gradient = any(ctx.needs_input_grad[:3])
-        value = torch.zeros((), dtype=torch.float64, device=z.device)
-        sigmoids = torch.zeros((), dtype=torch.float64, device=z.device)
-        # g is kept transposed: skinny products run twice as fast when the long side is the last.
-        g = z.new_zeros(d, n)
-        for rows, columns in tiles(n, block):
-            s = torch.addmm(bias, left[rows], z[columns].T)
-            twice = 1.0 if rows == columns else 2.0
-            if not wants_gradient:
-                value += twice * softplus(s).sum(dtype=torch.float64)
-                continue
-            value += twice * _softplus_sum_then_sigmoid_(s)
-            sigmoids += twice * s.sum()
-            g[:, rows].addmm_(z[columns].T, s.T)
-            if rows != columns:
-                g[:, columns].addmm_(z[rows].T, s)
-        ctx.save_for_backward(z, scale, g, sigmoids.to(bias.dtype))
+    def forward(ctx: Any, z: Tensor, scale: Tensor, bias: Tensor, block: int, sums: Sums) -> Tensor:
+        value, g, sigmoids = sums(z, scale, bias, block, any(ctx.needs_input_grad[:3]))
+        ctx.save_for_backward(z, scale, g, sigmoids)
         return value.to(z.dtype)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         z, scale, g, sigmoids = ctx.saved_tensors
         (grad,) = grads
-        g = g.T
         to_scale = (z.double() * g.double()).sum().to(scale.dtype)
-        return grad * 2 * scale * g, grad * to_scale, grad * sigmoids, None
+        return grad * 2 * scale * g, grad * to_scale, grad * sigmoids.to(scale.dtype), None, None
+
+
+def _blockwise(
+    z: Tensor, scale: Tensor, bias: Tensor, block: int, gradient: bool
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    n, d = z.shape
+    left = z * scale
+    value = torch.zeros((), dtype=torch.float64, device=z.device)
+    sigmoids = torch.zeros((), dtype=torch.float64, device=z.device)
+    # g is kept transposed: skinny products run twice as fast when the long side is the last.
+    g = z.new_zeros(d, n)
+    for rows, columns in tiles(n, block):
+        s = torch.addmm(bias, left[rows], z[columns].T)
+        twice = 1.0 if rows == columns else 2.0
+        if not gradient:
+            value += twice * softplus(s).sum(dtype=torch.float64)
+            continue
+        value += twice * _softplus_sum_then_sigmoid_(s)
+        sigmoids += twice * s.sum()
+        g[:, rows].addmm_(z[columns].T, s.T)
+        if rows != columns:
+            g[:, columns].addmm_(z[rows].T, s)
+    return (value, g.T, sigmoids) if gradient else (value, None, None)
 
 
 def _softplus_sum_then_sigmoid_(s: Tensor) -> Tensor:
@@ -118,11 +132,16 @@ def _softplus_sum_then_sigmoid_(s: Tensor) -> Tensor:
     return positive - product.log_().sum()
 
 
-def _blockwise(z: Tensor, scale: Tensor, bias: Tensor, block: int) -> Tensor:
-    if not torch.is_grad_enabled():
-        # A Function is told that parameters need a gradient even here; detached, they get the value alone, precisely.
-        z, scale, bias = z.detach(), scale.detach(), bias.detach()
-    return _Blockwise.apply(z, scale, bias, block)
+def _by(sums: Sums) -> Callable[[Tensor, Tensor, Tensor, int], Tensor]:
+    """The backend that takes its sums in this way."""
+
+    def backend(z: Tensor, scale: Tensor, bias: Tensor, block: int) -> Tensor:
+        if not torch.is_grad_enabled():
+            # A Function is told that parameters need a gradient even here; detached, they get the value, precisely.
+            z, scale, bias = z.detach(), scale.detach(), bias.detach()
+        return _PairSum.apply(z, scale, bias, block, sums)
+
+    return backend
 
 
 def _reference(z: Tensor, scale: Tensor, bias: Tensor, block: int) -> Tensor:
@@ -132,5 +151,7 @@ def _reference(z: Tensor, scale: Tensor, bias: Tensor, block: int) -> Tensor:
 
 BACKENDS: dict[str, Callable[[Tensor, Tensor, Tensor, int], Tensor]] = {
     "reference": _reference,
-    "blockwise": _blockwise,
+    "blockwise": _by(_blockwise),
+    "triton": _by(lambda z, scale, bias, block, gradient: pair_sums(z, scale, bias, gradient)),
+    "triton-fp32": _by(lambda z, scale, bias, block, gradient: pair_sums(z, scale, bias, gradient, precision="fp32")),
 }

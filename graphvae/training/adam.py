@@ -44,8 +44,8 @@ class Adam:
         for each in self.parameters:
             each.grad = None
 
-    def step(self, learning_rate: float) -> None:
-        """One step from the gradients that are there."""
+    def step(self, learning_rate: float | Tensor) -> None:
+        """One step from the gradients that are there; a rate ``()`` on the parameters' device may change later."""
         gradients = {index: each.grad for index, each in enumerate(self.parameters) if each.grad is not None}
         if self._shared is not None and len(gradients) == len(self.parameters):
             for count in self._shared.values():

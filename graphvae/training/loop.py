@@ -12,12 +12,16 @@ from torch import Tensor, nn
 
 from graphvae._check import InputError, number
 from graphvae.training.adam import Adam
+from graphvae.training.cuda_graph import CapturedStep, recorder_for
 from graphvae.training.randomness import seeded
 from graphvae.training.selection import Selection
 
 __all__ = ["NonFiniteError", "TrainingResult", "check_learning_rate", "resolve_device", "train"]
 
 Step = Callable[[int, int], tuple[Tensor, Mapping[str, Tensor]]]
+
+# On a GPU: steps whose terms wait to be read together, and epochs below which capturing a step does not pay.
+READ_EVERY, WORTH_CAPTURING = 64, 20
 
 
 class NonFiniteError(ArithmeticError):
@@ -83,6 +87,7 @@ def train(
     validate: Callable[[], Mapping[str, float]] | None = None,
     patience: int | Selection | None = None,
     callback: Callable[[Mapping[str, float]], None] | None = None,
+    static_from: int | None = None,
 ) -> TrainingResult:
     """Minimise a loss with Adam.
 
@@ -98,36 +103,66 @@ def train(
         validate: figures on validation data after each epoch, ``score`` (higher is better) among them.
         patience: keep the weights of the best ``score`` and stop after this many epochs without a better one, or as a
             :class:`~graphvae.training.selection.Selection` says; None runs all epochs and keeps the last weights.
-        callback: is given each record of the history as it is made.
+        callback: is given each record of the history as it is made; on a GPU, without ``validate``, up to 64 at once.
+        static_from: the epoch from which on every step does the same but for what it draws from torch's generators, and
+            reads nothing on the host; None if none does. On a GPU such steps become one CUDA graph.
 
     Raises:
         InputError: for ``patience`` without ``validate``.
-        NonFiniteError: at the first loss, term or validation figure that is not finite, or for such weights at the end.
+        NonFiniteError: at the first loss, term or validation figure that is not finite, or for such weights at the end;
+            on a GPU, where terms are read every so often, a few steps later.
     """
     if patience is not None and validate is None:
         raise InputError(f"patience={patience}: expected validate as well; without it nothing can be selected")
     first, last = check_learning_rate(learning_rate)
     optimiser = Adam(module.parameters())
+    recorder = recorder_for(device)
+    # A captured step reads a rate that changes where it lies.
+    rate: Any = torch.tensor(first, device=device) if recorder is not None and first != last else first
+    names: list[str] = []
+
+    def take(epoch: int, batch: int) -> Any:
+        """One step; its figures, which on a GPU nobody waits for."""
+        loss, terms = step(epoch, batch)
+        # The terms come first: a loss is not finite because one of them is not.
+        figures: Any = {**terms, "loss": loss}
+        names[:] = figures
+        if recorder is None:
+            figures = [float(value.detach()) for value in figures.values()]
+            _check_finite(epoch, dict(zip(names, figures, strict=True)))
+        else:
+            figures = torch.stack([value.detach().to(device, torch.float64) for value in figures.values()])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step(rate)
+        return figures
+
+    def scope(epoch: int, batch: int) -> Any:
+        return seeded(seed, "step", epoch, *([batch] if batch else []), device=device)
+
+    captured = None
+    if recorder is not None and static_from is not None and batches == 1 and epochs - static_from >= WORTH_CAPTURING:
+        captured = CapturedStep(take, scope, static_from, recorder)
+    waiting: list[tuple[int, Any]] = []
     history: list[dict[str, float]] = []
     selection = Selection.of(patience)
     # Score, epoch and weights of the best evaluations, the best first; of equals the earlier.
     best: list[tuple[float, int, dict[str, Tensor]]] = []
     for epoch in range(1, epochs + 1):
         module.train()
-        rate = first * (last / first) ** ((epoch - 1) / max(epochs - 1, 1))
-        sums: dict[str, float] = {}
+        now = first * (last / first) ** ((epoch - 1) / max(epochs - 1, 1))
+        rate = rate.fill_(now) if isinstance(rate, Tensor) else now
         for batch in range(batches):
-            with seeded(seed, "step", epoch, *([batch] if batch else []), device=device):
-                loss, terms = step(epoch, batch)
-            # The terms come first: a loss is not finite because one of them is not.
-            figures = {name: float(value.detach()) for name, value in {**terms, "loss": loss}.items()}
-            _check_finite(epoch, figures)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step(rate)
-            sums = {name: sums.get(name, 0.0) + value for name, value in figures.items()}
-        means = {name: value / batches for name, value in sums.items()}
-        record = {"epoch": epoch, "loss": means.pop("loss"), **means}
+            if captured is not None:
+                waiting.append((epoch, captured(epoch, batch)))
+            else:
+                with scope(epoch, batch):
+                    waiting.append((epoch, take(epoch, batch)))
+        if recorder is not None and validate is None and epoch < epochs and len(waiting) < READ_EVERY:
+            continue
+        records = _read(waiting, names)
+        waiting.clear()
+        record = records[-1]
         if validate is not None and (selection is None or epoch % selection.every == 0 or epoch == epochs):
             module.eval()
             with seeded(seed, "validate", epoch, device=device):
@@ -139,9 +174,10 @@ def train(
                 if len(best) < selection.average or score > best[-1][0]:
                     state = {name: value.clone() for name, value in module.state_dict().items()}
                     best = sorted([*best, (score, epoch, state)], key=lambda kept: -kept[0])[: selection.average]
-        history.append(record)
-        if callback is not None:
-            callback(record)
+        for each in records:
+            history.append(each)
+            if callback is not None:
+                callback(each)
         if selection is not None and best and epoch - best[0][1] >= selection.patience * selection.every:
             break
     if validate is not None and best:
@@ -167,6 +203,21 @@ def _keep(module: nn.Module, best: list[tuple[float, int, dict[str, Tensor]]], v
         if float(validate()["score"]) >= score:
             return
     module.load_state_dict(first)
+
+
+def _read(waiting: list[tuple[int, Any]], names: list[str]) -> list[dict[str, float]]:
+    """Records of the epochs whose steps' figures wait: means over their steps, each checked; one transfer for all."""
+    numbers = [row for _, row in waiting]
+    if isinstance(numbers[0], Tensor):
+        numbers = torch.stack(numbers).tolist()
+        for (epoch, _), row in zip(waiting, numbers, strict=True):
+            _check_finite(epoch, dict(zip(names, row, strict=True)))
+    records: list[dict[str, float]] = []
+    for epoch in dict.fromkeys(epoch for epoch, _ in waiting):
+        rows = [row for (each, _), row in zip(waiting, numbers, strict=True) if each == epoch]
+        means = {name: sum(column) / len(rows) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+        records.append({"epoch": epoch, "loss": means.pop("loss"), **means})
+    return records
 
 
 def _check_finite(epoch: int, figures: Mapping[str, float]) -> None:

@@ -27,13 +27,14 @@ class PairLikelihood(Distribution, ABC):
 
     Args:
         z: ``(*batch, N, D)`` latent positions.
-        block: rows in one tile of the sum over all pairs.
+        block: rows in one tile of the sum over all pairs; None picks.
     """
 
     arg_constraints: dict = {}  # noqa: RUF012 - torch's own name and type
 
-    def __init__(self, z: Tensor, block: int = BLOCK) -> None:
-        self.z, self.block = z, block
+    def __init__(self, z: Tensor, block: int | None = None) -> None:
+        self.z = z
+        self.block = BLOCK[z.device.type] if block is None else block
         n = z.shape[-2]
         super().__init__(z.shape[:-2], torch.Size((n, n)), validate_args=False)
 
@@ -124,13 +125,15 @@ class PairwiseBernoulli(PairLikelihood):
         z: ``(*batch, N, D)`` latent positions.
         scale: ``()`` factor of the inner product; 1 by default.
         bias: ``()`` intercept of the logits; 0 by default.
-        block: rows in one tile of the sum over all pairs.
+        block: rows in one tile of the sum over all pairs; None picks.
 
     Reference:
         Kipf and Welling, Variational Graph Auto-Encoders (2016), equation 2, with scale and bias added.
     """
 
-    def __init__(self, z: Tensor, scale: Tensor | None = None, bias: Tensor | None = None, block: int = BLOCK) -> None:
+    def __init__(
+        self, z: Tensor, scale: Tensor | None = None, bias: Tensor | None = None, block: int | None = None
+    ) -> None:
         super().__init__(z, block)
         self._plain = scale is None and bias is None
         self.scale = z.new_ones(()) if scale is None else scale

@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from graphvae.kernels.edges import EdgeSet
-from graphvae.kernels.pairs import BLOCK
 from graphvae.kernels.softplus import softplus
 from graphvae.variational.likelihoods import PairLikelihood
 
@@ -35,10 +34,10 @@ class ScoredPairs(PairLikelihood):
     Args:
         z: ``(*batch, N, D)`` latent positions.
         score: from two positions to a logit.
-        block: rows in one tile of the sum over all pairs.
+        block: rows in one tile of the sum over all pairs; None picks.
     """
 
-    def __init__(self, z: Tensor, score: PairScore, block: int = BLOCK) -> None:
+    def __init__(self, z: Tensor, score: PairScore, block: int | None = None) -> None:
         super().__init__(z, block)
         self.score = score
 

@@ -7,7 +7,7 @@ import torch
 
 from graphvae.kernels.cost import estimate_cost, estimate_is_cheaper, exact_cost
 
-CPU = torch.device("cpu")
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
 def test_growth_is_that_of_the_algorithms():
@@ -17,10 +17,11 @@ def test_growth_is_that_of_the_algorithms():
     assert estimate_cost(1000, 0, 64) > estimate_cost(1000, 0, 16)
 
 
+@pytest.mark.parametrize("device", [CPU, GPU])
 @pytest.mark.parametrize("latent_dim", [2, 16, 64, 128])
-def test_there_is_one_crossing(latent_dim):
+def test_there_is_one_crossing(latent_dim, device):
     sizes = [2**k for k in range(3, 21)]
-    chosen = [estimate_is_cheaper(n, 5 * n, latent_dim, CPU) for n in sizes]
+    chosen = [estimate_is_cheaper(n, 5 * n, latent_dim, device) for n in sizes]
     assert chosen == sorted(chosen)
     assert not chosen[0]
     assert chosen[-1]
