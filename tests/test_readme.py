@@ -39,6 +39,7 @@ def tables() -> ModuleType:
         ("docs/speed.md", "passes_table", "evaluation_pass.json"),
         ("docs/speed.md", "paths_table", "paths.json"),
         ("docs/speed.md", "memory_sentence", "fit_memory.json"),
+        ("docs/speed.md", "scatter_sentence", "propagation.json"),
     ],
 )
 def test_tables_come_from_the_committed_results(page: str, name: str, result: str) -> None:
@@ -64,6 +65,7 @@ def test_every_result_is_in_a_table() -> None:
         "pair_kernels",
         "paths",
         "fit_memory",
+        "propagation",
     }
     assert {path.stem for path in (ROOT / "benchmarks" / "results").glob("*.json")} == used
 

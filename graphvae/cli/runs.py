@@ -24,6 +24,7 @@ def evaluate(
     ranking: Annotated[
         bool | None, typer.Option(help="Rank against all nodes and hard non-edges; by default on small graphs.")
     ] = None,
+    bootstrap: Annotated[int, typer.Option(help="Draws for 95 % intervals within the split; 0 for none.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Evaluate a run on the split it was trained with."""
@@ -34,7 +35,7 @@ def evaluate(
         evaluate_images(run, as_json=as_json)
         return
     model = load(run)
-    report = model.evaluate(part=part, ranking=ranking)
+    report = model.evaluate(part=part, ranking=ranking, bootstrap=bootstrap)
     text, data = str(report), {"run": str(run), part: report.to_dict()}
     if samples:
         generated = model.evaluate_samples(samples=samples, source=source)

@@ -16,6 +16,7 @@ from graphvae.data.splits import LinkSplit
 from graphvae.estimators import likelihood, scoring
 from graphvae.estimators.fitting import Fitted, encode, fit_graph
 from graphvae.estimators.held_out import HARD
+from graphvae.estimators.link_probabilities import link_threshold, top_reliability, validation_pairs
 from graphvae.estimators.parameters import Parameters
 from graphvae.export.embeddings import Embeddings
 from graphvae.training.randomness import check_seed
@@ -24,6 +25,7 @@ from graphvae.variational.posteriors import PosteriorFamily
 if TYPE_CHECKING:
     from graphvae.evaluation.calibration import Calibration
     from graphvae.evaluation.generation import GenerationReport
+    from graphvae.evaluation.reliability import Reliability
     from graphvae.evaluation.report import LinkReport
     from graphvae.export.recommendations import Recommendations
 
@@ -171,6 +173,7 @@ class GraphEstimator(Parameters, ABC):
         *,
         ranking: bool | None = None,
         hard: int = HARD,
+        bootstrap: int = 0,
     ) -> LinkReport:
         """Link prediction on a part of the fitted split, beside plain baselines and null models.
 
@@ -180,11 +183,47 @@ class GraphEstimator(Parameters, ABC):
             ranking: also rank each held-out edge against all nodes and against hard non-edges, filtered; None does so
                 on small graphs, where baselines take seconds for it.
             hard: hard non-edges at each end of an edge; 0 for none.
+            bootstrap: draws for 95 % intervals within this split; 0 for none.
 
         Raises:
             InputError: after ``fit(graph)``, for another split, or for an empty part.
         """
-        return scoring.evaluate(self.fitted, split, part, ranking, hard)
+        return scoring.evaluate(self.fitted, split, part, ranking, hard, bootstrap)
+
+    def reliability(
+        self, split: LinkSplit | None = None, part: str = "test", *, pairs: int | None = None, bins: int = 10
+    ) -> Reliability:
+        """Predicted and observed shares of held-out edges among the likeliest of all pairs that are not yet known.
+
+        Every pair but training edges (and edges of the other held-out part) is a candidate, so the observed share is
+        that of a real recommendation list, and probabilities are shifted to the density of held-out edges among them.
+
+        Args:
+            split: the split the model was fitted on (the default); any other is refused.
+            part: ``"test"`` or ``"val"``.
+            pairs: likeliest pairs taken; twice the held-out edges by default.
+            bins: of equal numbers of pairs.
+
+        Raises:
+            InputError: as :meth:`evaluate`.
+        """
+        return top_reliability(self.fitted, scoring.fitted_split(self.fitted, split), part, pairs, bins)
+
+    def threshold(self, *, precision: float | None = None) -> dict[str, float]:
+        """The probability from which on to call a pair an edge, chosen on validation pairs: best F1, or a precision.
+
+        Args:
+            precision: the least precision wanted over all pairs; None takes the best F1.
+
+        Returns:
+            ``threshold``, and ``precision``, ``recall`` and ``f1`` there, over all pairs of the fitted density.
+
+        Raises:
+            InputError: for a model fitted without validation pairs, or where no threshold has that precision.
+        """
+        pairs = validation_pairs(self.fitted)
+        positive, negative = (scoring.pair_logits(self.fitted, self.fitted.mean, part) for part in pairs)
+        return link_threshold(self.fitted, (positive, negative), precision)
 
     def elbo(self, graph: Graph | None = None, *, samples: int = 8, seed: int = 0) -> float:
         """Evidence lower bound of the graph's edges in nats: the true one, whatever objective trained the model.

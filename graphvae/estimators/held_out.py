@@ -83,6 +83,11 @@ class HeldOut:
         rows = scorer.rows if self.queries is not None else None
         return self.figures(scorer.pairs(self.positive), scorer.pairs(self.negative), rows)
 
+    def kinds(self, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Smaller degree and common neighbours of ``pairs`` (2, M) in the training graph, ``(M,)`` each."""
+        degrees = self.graph.degrees.numpy()
+        return degrees[pairs].min(axis=0), scorer_of("common-neighbours", self.graph).pairs(pairs)
+
     @property
     def cost(self) -> int:
         """Pairs times directed edges: what the limits of baselines are in."""

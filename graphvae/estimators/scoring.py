@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from graphvae._check import InputError, one_of
+from graphvae._check import InputError, integer, one_of
 from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSplit
 from graphvae.estimators.fitting import Fitted, encode, logits_of
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from graphvae.evaluation.generation import GenerationReport
     from graphvae.evaluation.report import LinkReport
 
-__all__ = ["evaluate", "evaluate_samples", "heuristic_scores", "pair_logits"]
+__all__ = ["evaluate", "evaluate_samples", "fitted_split", "heuristic_scores", "pair_logits"]
 
 
 @torch.no_grad()
@@ -39,14 +39,18 @@ def heuristic_scores(name: str, graph: Graph, pairs: np.ndarray) -> np.ndarray |
     return scorer_of(name, graph).pairs(pairs)
 
 
-def evaluate(fitted: Fitted, split: LinkSplit | None, part: str, ranking: bool | None, hard: int) -> LinkReport:
+def evaluate(
+    fitted: Fitted, split: LinkSplit | None, part: str, ranking: bool | None, hard: int, bootstrap: int
+) -> LinkReport:
     """See :meth:`graphvae.estimators.graph_estimator.GraphEstimator.evaluate`."""
     from graphvae.evaluation import null_models
     from graphvae.evaluation.heuristics import HEURISTICS
     from graphvae.evaluation.report import LinkReport, heldout_log_likelihood
+    from graphvae.evaluation.slices import slice_figures
 
+    bootstrap = integer("bootstrap", bootstrap, low=0)
     one_of("part", part, ("test", "val"))
-    split = _fitted_split(fitted, split)
+    split = fitted_split(fitted, split)
     held = held_out(split, part, ranking, hard)
     positive, negative, graph = held.positive, held.negative, held.graph
     mean, _ = encode(fitted, graph)
@@ -92,9 +96,33 @@ def evaluate(fitted: Fitted, split: LinkSplit | None, part: str, ranking: bool |
             for among in rows[fitted.label]["rankings"]
         },
         likelihoods=likelihoods,
+        slices=slice_figures(*scores, *(held.kinds(pairs) for pairs in (positive, negative))),
+        calibration=_calibration(fitted, *scores),
+        intervals=_intervals(fitted, *scores, samples=bootstrap) if bootstrap else {},
         notes=tuple(notes),
         model=fitted.label,
     )
+
+
+def _calibration(fitted: Fitted, positive: np.ndarray, negative: np.ndarray) -> dict[str, float]:
+    from graphvae.evaluation.reliability import calibration_error, skill
+
+    p, q = (fitted.calibration.probabilities(logits) for logits in (positive, negative))
+    density = fitted.calibration.density
+    return {**skill(p, q, density), "calibration_error": calibration_error(p, q, density)}
+
+
+def _intervals(
+    fitted: Fitted, positive: np.ndarray, negative: np.ndarray, *, samples: int
+) -> dict[str, tuple[float, float]]:
+    from graphvae.evaluation.bootstrap import bootstrap_intervals
+    from graphvae.evaluation.metrics import auc_and_ap
+
+    def figures(edges: np.ndarray, others: np.ndarray) -> dict[str, float]:
+        scores = positive[edges], negative[others]
+        return {**dict(zip(("auc", "ap"), auc_and_ap(*scores), strict=True)), **_calibration(fitted, *scores)}
+
+    return bootstrap_intervals(figures, positive.size, negative.size, samples=samples)
 
 
 def evaluate_samples(model: GraphEstimator, samples: int, seed: int, source: str) -> GenerationReport:
@@ -106,7 +134,7 @@ def evaluate_samples(model: GraphEstimator, samples: int, seed: int, source: str
     return compare_generated(graph.num_nodes, graph.pairs.numpy(), drawn)
 
 
-def _fitted_split(fitted: Fitted, split: Any) -> LinkSplit:
+def fitted_split(fitted: Fitted, split: Any) -> LinkSplit:
     """The split to evaluate on: the fitted one, and no other; one that a run folder gave is held to it as well."""
     if fitted.split_hash is None:
         raise InputError("evaluate: this model was fitted on all edges of a graph, so nothing is held out; fit a split")

@@ -84,6 +84,9 @@ class LinkReport:
         rankings: for each set of candidates (keys of ``CANDIDATES``) the figures (keys of ``RANK_COLUMNS``, in [0, 1])
             of the model and the baselines by name; realistic ranks, but where the key says otherwise.
         likelihoods: None, or rows by name (the model and null models) of the keys of ``LIKELIHOOD_COLUMNS``, in nats.
+        slices: by kind of pair ``edges``, ``non_edges``, ``auc`` and ``ap`` of the model.
+        calibration: None, or ``brier_skill``, ``log_loss_skill`` and ``calibration_error`` of its probabilities.
+        intervals: 95 % intervals within this split, by figure.
         notes: sentences to print below.
         model: what the model is called.
     """
@@ -96,6 +99,9 @@ class LinkReport:
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     rankings: Mapping[str, Mapping[str, Mapping[str, float | None]]] = field(default_factory=dict)
     likelihoods: Mapping[str, Mapping[str, float | None]] | None = None
+    slices: Mapping[str, Mapping[str, float | int | None]] = field(default_factory=dict)
+    calibration: Mapping[str, float] | None = None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     model: str = "model"
 
@@ -171,7 +177,28 @@ class LinkReport:
                 "Likelihood in nats; held-out: per held-out edge, non-edges weighted to the density",
                 _table(rows),
             ]
-        return "\n\n".join([*parts, *self.notes])
+        return "\n\n".join([*parts, *self._probabilities(), *self.notes])
+
+    def _probabilities(self) -> list[str]:
+        """What is known of slices, calibration and intervals, in lines."""
+        parts = []
+        if self.slices:
+            rows = [[f"{self.model} on pairs of", "edges", "non-edges", "AUC", "AP"]]
+            for name, row in self.slices.items():
+                rows.append([name, str(row["edges"]), str(row["non_edges"]), _share(row["auc"]), _share(row["ap"])])
+            parts.append(_table(rows))
+        if self.calibration is not None:
+            brier, nats, error = (
+                self.calibration[key] for key in ("brier_skill", "log_loss_skill", "calibration_error")
+            )
+            parts.append(
+                f"Probabilities, against the density alone: Brier skill {100 * brier:.1f} %, log-loss skill "
+                f"{100 * nats:.1f} %;\ncalibration error on balanced pairs {error:.3f}"
+            )
+        if self.intervals:
+            ends = ", ".join(f"{n} {_percent(low)} to {_percent(high)}" for n, (low, high) in self.intervals.items())
+            parts.append(f"95 % bootstrap intervals within this split, in %: {ends.replace('_', ' ')}")
+        return parts
 
     def _scores(self) -> list[str]:
         """The table of the model and its baselines, and that of the model's ranks."""
@@ -206,6 +233,9 @@ class LinkReport:
                 for among, rows in self.rankings.items()
             },
             "likelihoods": likelihoods,
+            "slices": {name: dict(row) for name, row in self.slices.items()},
+            "calibration": None if self.calibration is None else {k: _json(v) for k, v in self.calibration.items()},
+            "intervals": {name: [_json(end) for end in ends] for name, ends in self.intervals.items()},
             "verdict": self.verdict,
             "notes": list(self.notes),
         }

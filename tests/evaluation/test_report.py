@@ -109,6 +109,9 @@ def test_to_dict_is_json_of_plain_numbers() -> None:
         "baselines": {"Katz": {"auc": 1.0, "ap": 1.0}},
         "rankings": {},
         "likelihoods": None,
+        "slices": {},
+        "calibration": None,
+        "intervals": {},
         "verdict": "Katz wins on AUC: 100.0 against 50.0 (model); Katz wins on AP: 100.0 against 25.0 (model).",
         "notes": [],
     }

@@ -1,0 +1,74 @@
+"""Calibration without a shape: the best monotone function from logits to probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphvae._check import InputError
+from graphvae.evaluation.metrics import as_scores
+from graphvae.evaluation.reliability import open_share, shift_prior
+
+__all__ = ["IsotonicCalibration", "fit_calibration_isotonic"]
+
+
+@dataclass(frozen=True, eq=False)
+class IsotonicCalibration:
+    """A monotone function from logits to probabilities at ``density``, linear between its knots.
+
+    Attributes:
+        logits: ``(K,)`` knots, rising.
+        values: ``(K,)`` probabilities there, rising.
+        density: share of all pairs that are edges, in (0, 1).
+    """
+
+    logits: np.ndarray
+    values: np.ndarray
+    density: float
+
+    def probabilities(self, logits: Any) -> np.ndarray:
+        """Probabilities in [0, 1], float64, of the shape of ``logits``; constant outside the knots.
+
+        Raises:
+            InputError: if ``logits`` contains NaN.
+        """
+        values = np.asarray(logits, dtype=np.float64)
+        if bool(np.isnan(values).any()):
+            raise InputError("logits contains NaN: expected numbers")
+        return np.interp(values, self.logits, self.values)
+
+
+def fit_calibration_isotonic(positive_logits: Any, negative_logits: Any, density: float) -> IsotonicCalibration:
+    """Isotonic regression on balanced held-out pairs, the prior then shifted to the density.
+
+    The classes weigh the same in the fit, and one pair of each at either end keeps every probability inside (0, 1): a
+    finite sample cannot say that something never happens, and a single surprise would cost an infinite log-loss.
+
+    Args:
+        positive_logits: ``(P,)`` logits of held-out edges.
+        negative_logits: ``(Q,)`` logits of pairs drawn uniformly from those without an edge.
+        density: pi in (0, 1), the share of all pairs that are edges where the probabilities will be used.
+
+    Raises:
+        InputError: if logits are empty or NaN, or the density is not inside (0, 1).
+
+    Reference:
+        Zadrozny and Elkan, Transforming Classifier Scores into Accurate Multiclass Probability Estimates (2002).
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    density = open_share("density", density)
+    positive, negative = as_scores("positive_logits", positive_logits), as_scores("negative_logits", negative_logits)
+    every = np.concatenate([positive, negative])
+    ends = [every.min(), every.max()]
+    scores = np.concatenate([positive, ends, negative, ends])
+    labels = np.repeat([1.0, 0.0], [positive.size + 2, negative.size + 2])
+    weights = np.repeat([1.0 / (positive.size + 2), 1.0 / (negative.size + 2)], [positive.size + 2, negative.size + 2])
+    fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(scores, labels, sample_weight=weights)
+    return IsotonicCalibration(
+        np.asarray(fitted.X_thresholds_, dtype=np.float64),
+        shift_prior(np.clip(fitted.y_thresholds_, 0.0, 1.0), 0.5, density),
+        density,
+    )
