@@ -8,11 +8,12 @@ BIN := $(VENV)/bin
 quickstart: $(VENV)/installed
 	$(BIN)/graphvae quickstart
 
+# One process for each core and one thread in each: threads of several processes would wait for each other.
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not slow"
 
 test-slow: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m slow
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

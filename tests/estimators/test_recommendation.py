@@ -53,7 +53,8 @@ def test_the_best_of_all_pairs_are_those_that_sorting_gives(case, held_out):
     found = model.recommend(k=60, held_out=held_out)
     assert links(found) == [(names[u], names[v]) for _, u, v in best]
     assert found.rank.tolist() == list(range(1, 61))
-    assert np.array_equal(found.probability, model.predict_proba(links(found)))
+    # In float32: a block of a network's scores is rounded in another order than its pairs one by one.
+    np.testing.assert_allclose(found.probability, model.predict_proba(links(found)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("held_out", [False, True])
@@ -70,7 +71,8 @@ def test_the_best_partners_of_nodes_are_those_that_sorting_gives(case, held_out)
         expected += [(node, names[other]) for _, other in mine[:7]]
     assert links(found) == expected
     assert found.rank.tolist() == [*range(1, 8)] * 3
-    assert np.array_equal(found.probability, model.predict_proba(links(found)))
+    # In float32: a block of a network's scores is rounded in another order than its pairs one by one.
+    np.testing.assert_allclose(found.probability, model.predict_proba(links(found)), rtol=1e-5)
 
 
 def test_every_way_of_scoring_a_block_finds_the_same(model, monkeypatch):
