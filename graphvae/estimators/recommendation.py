@@ -12,17 +12,17 @@ from torch import Tensor
 from graphvae._check import InputError, integer
 from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSplit
-from graphvae.estimators.fitting import Fitted
+from graphvae.estimators.fitting import Fitted, logits_of
 from graphvae.export.recommendations import Recommendations
 from graphvae.export.top_pairs import KnownPairs, PairScores, top_pairs, top_partners
 from graphvae.variational.likelihoods import PairwiseBernoulli
 
 __all__ = ["pair_scores", "recommend"]
 
-# Pairs that are scored one by one at once, for decoders without a formula for blocks.
-PAIRS_AT_ONCE = 1 << 18
-# How far a decoder's own scores of a block may be from those of single pairs, in units of the largest of the block.
+# How far a decoder's scores of a block may be from those of single pairs, in units of the largest of the block.
 SLACK = 1e-4
+# Numbers that a decoder other than the inner product may need for each score of a block.
+HIDDEN = 64
 
 
 def recommend(
@@ -54,37 +54,29 @@ def pair_scores(fitted: Fitted, *, directed: bool = False) -> PairScores:
     n = len(fitted.node_ids)
 
     def exact(pairs: Tensor) -> Tensor:
-        return torch.cat([likelihood.logits(part.to(device)) for part in pairs.split(PAIRS_AT_ONCE, 1)])
+        return torch.from_numpy(logits_of(likelihood, pairs))
 
-    def by_pair(rows: Tensor | slice, columns: slice) -> tuple[Tensor, float]:
-        u, v = torch.arange(n)[rows], torch.arange(n)[columns]
-        return exact(torch.cartesian_prod(u, v).T).view(len(u), len(v)), 0.0
-
-    def by_block(rows: Tensor | slice, columns: slice) -> tuple[Tensor, float]:
+    def block(rows: Tensor | slice, columns: slice) -> tuple[Tensor, Tensor | float]:
         values = likelihood.block_logits(rows, columns)
-        return values, SLACK * (1 + float(values.abs().max())) if values.numel() else 0.0
+        return values, rounding(values, rows)
 
-    if isinstance(likelihood, PairwiseBernoulli):
-        block: Any = _inner_product(likelihood)
-    else:
-        block = by_block if hasattr(likelihood, "block_logits") else by_pair
-    return PairScores(n, block, exact, directed)
+    is_product = isinstance(likelihood, PairwiseBernoulli)
+    rounding = _product_rounding(likelihood) if is_product else _rounding
+    return PairScores(n, block, exact, directed, 1 if is_product else HIDDEN)
 
 
-def _inner_product(likelihood: PairwiseBernoulli) -> Callable[[Tensor | slice, slice], tuple[Tensor, Tensor]]:
-    """Blocks of ``scale z_i . z_j + bias``, with the bound on rounding that holds for sums in any order."""
+def _rounding(values: Tensor, rows: Tensor | slice) -> float:
+    return SLACK * (1 + float(values.abs().max())) if values.numel() else 0.0
+
+
+def _product_rounding(likelihood: PairwiseBernoulli) -> Callable[[Tensor, Tensor | slice], Tensor]:
+    """The bound on rounding of ``scale z_i . z_j + bias`` that holds for sums in any order, ``(R, 1)``."""
     z, scale, bias = likelihood.z, likelihood.scale, likelihood.bias
     lengths = z.norm(dim=1, keepdim=True)
     longest = lengths.max() if len(z) else 0.0
     # Higham, Accuracy and Stability of Numerical Algorithms (2002), section 3.1: (d + 2) roundings in each of the two.
     unit = 4 * (z.shape[1] + 4) * torch.finfo(z.dtype).eps
-
-    def block(rows: Tensor | slice, columns: slice) -> tuple[Tensor, Tensor]:
-        left = z[rows]
-        slack = unit * (scale.abs() * lengths[rows] * longest + bias.abs())
-        return torch.addmm(bias, left * scale, z[columns].T), slack
-
-    return block
+    return lambda values, rows: unit * (scale.abs() * lengths[rows] * longest + bias.abs())
 
 
 def _rows(fitted: Fitted, ids: Any) -> Tensor:

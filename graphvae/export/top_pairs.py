@@ -13,7 +13,7 @@ from torch import Tensor
 
 __all__ = ["KnownPairs", "PairScores", "top_pairs", "top_partners"]
 
-# Scores in one block: 8 MiB of float32.
+# Numbers held for one block: 8 MiB of float32.
 BLOCK = 1 << 21
 # Blocks before the clock starts, and blocks it times.
 WARM, TIMED = 8, 4
@@ -35,12 +35,14 @@ class PairScores:
             most a score of the block may be from the exact one.
         exact: maps pairs ``(2, P)`` to their scores ``(P,)``.
         directed: whether (u, v) and (v, u) are different pairs.
+        numbers: how many numbers are held for each score of a block.
     """
 
     num_nodes: int
     block: Callable[[Tensor | slice, slice], tuple[Tensor, Tensor | float]]
     exact: Callable[[Tensor], Tensor]
     directed: bool = False
+    numbers: int = 1
 
 
 class KnownPairs:
@@ -85,14 +87,14 @@ def top_partners(
         k: how many for each.
         known: pairs left out.
         announce: is told after the first few blocks, if there are more, how many seconds these take; it may raise.
-        block: scores held at once, about.
+        block: numbers held at once, about.
 
     Returns:
         ``(L,)`` position in ``rows``, row of the partner, rank from 1, and score, by position and rank.
     """
     n = scores.num_nodes
     parts = []
-    cuts = list(rows.split(max(1, block // max(n, 1))))
+    cuts = list(rows.split(max(1, block // scores.numbers // max(n, 1))))
     done, everyone = 0, slice(0, n)
     for part in _timed(cuts, announce):
         values, slack = scores.block(part, everyone)
@@ -126,12 +128,12 @@ def top_pairs(
         k: how many; fewer are found where there are fewer.
         known: pairs left out.
         announce: is told after the first few blocks, if there are more, how many seconds these take; it may raise.
-        block: scores held at once, about.
+        block: numbers held at once, about.
 
     Returns:
         ``(L,)`` first row, second row and score, the highest score first.
     """
-    n, side = scores.num_nodes, max(1, int(block**0.5))
+    n, side = scores.num_nodes, max(1, int((block / scores.numbers) ** 0.5))
     found: tuple[np.ndarray, np.ndarray, np.ndarray] = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
     cuts = [slice(i, min(i + side, n)) for i in range(0, n, side)]
     pairs_of_cuts = [(a, b) for i, a in enumerate(cuts) for b in (cuts if scores.directed else cuts[i:])]

@@ -52,22 +52,27 @@ class Tiles(NamedTuple):
 def choose_tiles(num_nodes: int, width: int) -> Tiles:
     """Tiles for N nodes in ``width`` dimensions: small ones where large ones would leave most of a GPU idle.
 
-    The largest that compile for sm_80 and sm_90 without spilling registers; not tuned on a GPU.
+    Compiled for sm_80 and sm_90 they spill no registers in tf32; not tuned on a GPU.
     """
     if width <= 32:
         return Tiles(64 if num_nodes < 16_384 else 128, 32, 4)
-    return Tiles({64: 128, 128: 64, 256: 32}[width], 32, 8)
+    return Tiles(32 if width == 256 else 64, 32, 8)
 
 
 def triton_runs_on(z: Tensor) -> bool:
-    """Whether the kernels are for ``z``: float32, D up to 256, on an NVIDIA GPU from sm_80 on, and Triton installed."""
-    return z.is_cuda and z.dtype == torch.float32 and z.shape[1] <= 256 and _triton_on(z.device)
+    """Whether the kernels are for ``z``: float32 on an NVIDIA GPU from sm_80 on, with Triton installed.
+
+    D is up to 256, or 128 where a multiprocessor shares less than 160 KiB, as on consumers' cards.
+    """
+    return z.is_cuda and z.dtype == torch.float32 and z.shape[1] <= _widest(z.device)
 
 
 @cache
-def _triton_on(device: torch.device) -> bool:
-    modern = torch.version.cuda is not None and torch.cuda.get_device_capability(device) >= (8, 0)
-    return modern and find_spec("triton") is not None
+def _widest(device: torch.device) -> int:
+    chip = torch.cuda.get_device_properties(device)
+    if torch.version.cuda is None or chip.major < 8 or find_spec("triton") is None:
+        return -1
+    return 256 if getattr(chip, "shared_memory_per_block_optin", 0) >= 160 * 1024 else 128
 
 
 def pair_sums(

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -124,6 +125,29 @@ def test_on_a_cpu_it_is_not_chosen(monkeypatch):
     monkeypatch.setattr(pairs, "triton_runs_on", lambda z: True)
     pairs.pair_softplus_sum(*tensors(3, 2, "cpu"))
     assert len(called) == 1
+
+
+class Chip(NamedTuple):
+    major: int
+    shared_memory_per_block_optin: int
+
+
+@pytest.mark.parametrize(
+    ("chip", "cuda", "installed", "width"),
+    [
+        (Chip(9, 232_448), "13.0", True, 256),
+        (Chip(8, 166_912), "13.0", True, 256),
+        (Chip(8, 101_376), "13.0", True, 128),
+        (Chip(7, 98_304), "13.0", True, -1),
+        (Chip(9, 232_448), None, True, -1),
+        (Chip(9, 232_448), "13.0", False, -1),
+    ],
+)
+def test_what_a_gpu_can_take(monkeypatch, chip, cuda, installed, width):
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: chip)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(triton_pairs, "find_spec", lambda name: object() if installed else None)
+    assert triton_pairs._widest.__wrapped__(torch.device("cuda")) == width
 
 
 @pytest.mark.parametrize("width", [16, 32, 64, 128, 256])
