@@ -137,7 +137,7 @@ class GraphEstimator(Parameters, ABC):
         loops = rows[0] == rows[1]
         if loops.any():
             raise InputError(f"pair {int(loops.argmax())} joins a node to itself: expected two different nodes")
-        return self.calibration.probabilities(scoring.pair_logits(self.fitted, self.fitted.mean, rows))
+        return self.calibration.probabilities(scoring.pair_logits(self.fitted, rows))
 
     def recommend(
         self,
@@ -222,7 +222,7 @@ class GraphEstimator(Parameters, ABC):
             InputError: for a model fitted without validation pairs, or where no threshold has that precision.
         """
         pairs = validation_pairs(self.fitted)
-        positive, negative = (scoring.pair_logits(self.fitted, self.fitted.mean, part) for part in pairs)
+        positive, negative = (scoring.pair_logits(self.fitted, part) for part in pairs)
         return link_threshold(self.fitted, (positive, negative), precision)
 
     def elbo(self, graph: Graph | None = None, *, samples: int = 8, seed: int = 0) -> float:

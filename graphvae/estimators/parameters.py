@@ -11,6 +11,7 @@ from graphvae.nn.decoders import DECODERS
 from graphvae.nn.encoders import ENCODERS
 from graphvae.nn.networks import NETWORKS
 from graphvae.nn.priors import PRIORS
+from graphvae.nn.structure import Structure
 from graphvae.training.masked import MaskedEdges
 from graphvae.training.selection import Selection
 from graphvae.variational.observations import OBSERVATIONS
@@ -30,6 +31,7 @@ COMPONENTS: dict[str, dict[str, Any]] = {
     "patience": {"selection": Selection},
     "posterior": {name: type(family) for name, family in POSTERIORS.items()},
     "prior": dict(PRIORS),
+    "structure": {"walks": Structure},
 }
 
 

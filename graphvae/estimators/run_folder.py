@@ -229,6 +229,8 @@ def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: 
             "path": fitted["path"],
             "seconds": fitted["seconds"],
         }
+        if options["structure"] is not None:
+            module.structure = options["structure"].build(len(node_ids))
     with reading(folder / "weights.safetensors") as file:
         module.load_state_dict(read_safetensors(file)[0])
     with reading(folder / "embeddings.npz") as file:

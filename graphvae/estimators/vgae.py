@@ -12,6 +12,7 @@ from graphvae.estimators.graph_estimator import GraphEstimator
 from graphvae.estimators.parameters import component
 from graphvae.nn.hops import HopEncoder
 from graphvae.nn.pair_scores import MLPDecoder
+from graphvae.nn.structure import Structure
 from graphvae.training.masked import MaskedEdges
 from graphvae.training.selection import Selection
 from graphvae.variational.posteriors import POSTERIORS, PosteriorFamily
@@ -30,6 +31,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "strong": {
         "encoder": HopEncoder(),
         "decoder": MLPDecoder(),
+        "structure": Structure(),
         "objective": MaskedEdges(),
         "latent_dim": 128,
         "epochs": 400,
@@ -39,6 +41,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "strong-featureless": {
         "encoder": HopEncoder(width=48, hops=6),
         "decoder": MLPDecoder(),
+        "structure": Structure(),
         "objective": MaskedEdges(rate=0.2),
         "latent_dim": 64,
         "epochs": 150,
@@ -70,6 +73,8 @@ class VGAE(GraphEstimator):
             of ``"gcn"``, others have settings of their own.
         decoder: ``"inner_product"``, ``"cosine"``, ``"bilinear"``, ``"distance"``, ``"mlp"``, ``"bernoulli_poisson"``,
             or a decoder of :mod:`graphvae.nn`; with ``objective="elbo"`` the plain one learns a scale and a bias.
+        structure: ``"walks"`` or a :class:`~graphvae.nn.structure.Structure`: what is learned of walks, degrees and a
+            spectral embedding, weighed against the decoder on validation pairs; None for the decoder alone.
         dropout: rate in the encoder.
         beta: weight of the KL divergence.
         kl_warmup: epochs over which that weight grows linearly from 0.
@@ -101,6 +106,7 @@ class VGAE(GraphEstimator):
         prior: str | nn.Module | None = None,
         encoder: Any = "gcn",
         decoder: Any = "inner_product",
+        structure: str | Structure | None = None,
         dropout: float = 0.0,
         beta: float = 1.0,
         kl_warmup: int = 0,
@@ -118,6 +124,7 @@ class VGAE(GraphEstimator):
         self.prior = prior
         self.encoder = encoder
         self.decoder = decoder
+        self.structure = structure
         self.dropout = dropout
         self.beta = beta
         self.kl_warmup = kl_warmup
