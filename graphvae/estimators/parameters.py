@@ -61,10 +61,13 @@ class Parameters:
             setattr(self, name, value)
         return self
 
-    def __repr__(self) -> str:
+    def changed(self) -> dict[str, Any]:
+        """The arguments that are not at their defaults."""
         defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
-        changed = [f"{k}={v!r}" for k, v in self.get_params().items() if not _same(v, defaults[k])]
-        return f"{type(self).__name__}({', '.join(changed)})"
+        return {name: value for name, value in self.get_params().items() if not _same(value, defaults[name])}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.changed().items())})"
 
 
 def component(name: str, value: Any) -> Any:

@@ -53,7 +53,7 @@ def evaluate(
     held = held_out(split, part, ranking, hard)
     positive, negative, graph = held.positive, held.negative, held.graph
     scores = pair_logits(fitted, positive), pair_logits(fitted, negative)
-    rows, notes = {fitted.label: held.figures(*scores, row_logits(fitted.predictor()))}, []
+    rows, notes = {fitted.label: held.figures(*scores, row_logits(fitted.predictor()))}, [*filter(None, [fitted.why])]
     for name, heuristic in HEURISTICS.items():
         found = held.baseline(name)
         if found is not None:

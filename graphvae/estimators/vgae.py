@@ -27,6 +27,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "elbo": {"objective": "elbo"},
     # The true bound with a prior conditional on the node's features: a model of the graph, not only a ranker of links.
     "generative": {"objective": "elbo", "prior": "features", "dropout": 0.5, "epochs": 600},
+    # Whatever the graph offers: one of the two that follow, chosen when it is fitted.
+    "auto": {"encoder": "auto"},
     # The best ranker of links on graphs with features: edges hidden from the encoder are what it is trained to tell.
     "strong": {
         "encoder": HopEncoder(),
@@ -70,7 +72,8 @@ class VGAE(GraphEstimator):
         prior: ``"normal"``, ``"features"`` (conditional on node features), ``"uniform-sphere"``, or a prior of
             :mod:`graphvae.nn`; None takes the one that fits the posterior.
         encoder: ``"gcn"``, ``"hops"``, or an encoder of :mod:`graphvae.nn`; ``hidden_dims`` and ``dropout`` are those
-            of ``"gcn"``, others have settings of their own.
+            of ``"gcn"``, others have settings of their own. ``"auto"`` chooses by the graph, not the encoder alone but
+            every argument that is at its default, and ``fitted.why`` says what and why.
         decoder: ``"inner_product"``, ``"cosine"``, ``"bilinear"``, ``"distance"``, ``"mlp"``, ``"bernoulli_poisson"``,
             or a decoder of :mod:`graphvae.nn`; with ``objective="elbo"`` the plain one learns a scale and a bias.
         structure: ``"walks"`` or a :class:`~graphvae.nn.structure.Structure`: what is learned of walks, degrees and a
