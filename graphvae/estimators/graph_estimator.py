@@ -18,7 +18,7 @@ from graphvae.estimators.auto import settle, weights_sentence
 from graphvae.estimators.fitting import Fitted, encode, fit_graph
 from graphvae.estimators.held_out import HARD
 from graphvae.estimators.link_probabilities import link_threshold, top_reliability, validation_pairs
-from graphvae.estimators.parameters import Parameters
+from graphvae.estimators.parameters import Parameters, to_json
 from graphvae.export.embeddings import Embeddings
 from graphvae.training.randomness import check_seed
 from graphvae.variational.posteriors import PosteriorFamily
@@ -61,9 +61,12 @@ class GraphEstimator(Parameters, ABC):
             InputError: for arguments or a graph this model cannot use, by name.
             NonFiniteError: if a term of the loss is no longer finite.
         """
-        params, why = settle(self.get_params(), self.changed(), data)
-        self._fitted = fit_graph(type(self).__name__, params, self.posterior_family, data, progress=progress)
-        self._fitted.why = " ".join(filter(None, [why, weights_sentence(self._fitted.module.structure)]))
+        params = self.get_params()
+        settled, why = settle(params, self.changed(), data)
+        fitted = fit_graph(type(self).__name__, {**params, **settled}, self.posterior_family, data, progress=progress)
+        fitted.params, fitted.settled = to_json(params), to_json(settled)
+        fitted.why = " ".join(filter(None, [why, weights_sentence(fitted.module.structure)]))
+        self._fitted = fitted
         return self
 
     @property

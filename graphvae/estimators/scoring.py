@@ -10,10 +10,10 @@ import torch
 from graphvae._check import InputError, integer, one_of
 from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSplit
-from graphvae.estimators.fitting import Fitted
+from graphvae.estimators.fitting import Fitted, encode
 from graphvae.estimators.held_out import held_out, row_logits, scorer_of
 from graphvae.estimators.likelihood import elbo_terms, pairs_in_report
-from graphvae.estimators.predicting import logits_of
+from graphvae.estimators.predicting import logits_of, predictions
 
 if TYPE_CHECKING:
     from graphvae.estimators.graph_estimator import GraphEstimator
@@ -38,6 +38,7 @@ def heuristic_scores(name: str, graph: Graph, pairs: np.ndarray) -> np.ndarray |
     return scorer_of(name, graph).pairs(pairs)
 
 
+@torch.no_grad()
 def evaluate(
     fitted: Fitted, split: LinkSplit | None, part: str, ranking: bool | None, hard: int, bootstrap: int
 ) -> LinkReport:
@@ -52,8 +53,9 @@ def evaluate(
     split = fitted_split(fitted, split)
     held = held_out(split, part, ranking, hard)
     positive, negative, graph = held.positive, held.negative, held.graph
-    scores = pair_logits(fitted, positive), pair_logits(fitted, negative)
-    rows, notes = {fitted.label: held.figures(*scores, row_logits(fitted.predictor()))}, [*filter(None, [fitted.why])]
+    predictor = predictions(fitted.module, encode(fitted, graph)[0], graph.pairs)
+    scores = logits_of(predictor, torch.from_numpy(positive)), logits_of(predictor, torch.from_numpy(negative))
+    rows, notes = {fitted.label: held.figures(*scores, row_logits(predictor))}, [*filter(None, [fitted.why])]
     for name, heuristic in HEURISTICS.items():
         found = held.baseline(name)
         if found is not None:
