@@ -11,6 +11,7 @@ so nothing is stored between forward and backward but arrays of the size of ``z`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -71,65 +72,100 @@ def pair_sigmoid_sum(z: Tensor, scale: Tensor, bias: Tensor, *, block: int | Non
     return total
 
 
-#: V in float64, and if they are wanted ``g`` ``(N, D)`` and ``sum_ij sigma(s_ij)``, from z, scale, bias, the rows in a
-#: tile and whether they are.
-Sums = Callable[[Tensor, Tensor, Tensor, int, bool], "tuple[Tensor, Tensor | None, Tensor | None]"]
+#: V in float64, and where they are wanted ``g`` ``(N, D)`` and ``sum_ij sigma(s_ij)``, from z, scale, bias, the rows in
+#: a tile and whether each of the two is wanted; V and the sum as tensors ``()`` or numbers.
+Sums = Callable[[Tensor, Tensor, Tensor, int, bool, bool], tuple[Any, Tensor | None, Any]]
 
 
 class _PairSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, z: Tensor, scale: Tensor, bias: Tensor, block: int, sums: Sums) -> Tensor:
-        value, g, sigmoids = sums(z, scale, bias, block, any(ctx.needs_input_grad[:3]))
-        ctx.save_for_backward(z, scale, g, sigmoids)
-        return value.to(z.dtype)
+        value, g, sigmoids = sums(z, scale, bias, block, any(ctx.needs_input_grad[:3]), ctx.needs_input_grad[2])
+        ctx.save_for_backward(z, scale, g)
+        ctx.sigmoids = sigmoids
+        return torch.as_tensor(value, dtype=torch.float64, device=z.device).to(z.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        z, scale, g, sigmoids = ctx.saved_tensors
+        z, scale, g = ctx.saved_tensors
         (grad,) = grads
         to_scale = (z.double() * g.double()).sum().to(scale.dtype)
-        return grad * 2 * scale * g, grad * to_scale, grad * sigmoids.to(scale.dtype), None, None
+        to_bias = torch.as_tensor(ctx.sigmoids, dtype=torch.float64, device=z.device).to(scale.dtype)
+        return grad * 2 * scale * g, grad * to_scale, grad * to_bias, None, None
 
 
 def _blockwise(
-    z: Tensor, scale: Tensor, bias: Tensor, block: int, gradient: bool
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    z: Tensor, scale: Tensor, bias: Tensor, block: int, gradient: bool, of_bias: bool
+) -> tuple[float, Tensor | None, float]:
     n, d = z.shape
-    left = z * scale
-    value = torch.zeros((), dtype=torch.float64, device=z.device)
-    sigmoids = torch.zeros((), dtype=torch.float64, device=z.device)
-    # g is kept transposed: skinny products run twice as fast when the long side is the last.
-    g = z.new_zeros(d, n)
+    value, sigmoids = 0.0, 0.0
+    left, right = z * scale, z
+    if float(bias):
+        # One more product: a copy of the bias into every tile would cost more.
+        left, right = torch.cat([left, bias.to(z.dtype).expand(n, 1)], 1), torch.cat([z, z.new_ones(n, 1)], 1)
+    # What rows and columns of a tile add to g; skinny products are fastest when one is kept transposed.
+    of_rows, of_columns = z.new_zeros(n, d), z.new_zeros(d, n)
+    # Two tiles of memory for all: fresh memory costs as much as the arithmetic.
+    memory = z.new_empty(2, min(block, n) ** 2)
+    # No logit is above it (Cauchy and Schwarz).
+    top = float(scale.abs() * z.square().sum(1).max() + bias) if n else 0.0
     for rows, columns in tiles(n, block):
-        s = torch.addmm(bias, left[rows], z[columns].T)
+        a, b = left[rows], right[columns]
+        s, w = memory[:, : len(a) * len(b)].view(2, len(a), len(b))
+        torch.mm(a, b.T, out=s)
         twice = 1.0 if rows == columns else 2.0
         if not gradient:
-            value += twice * softplus(s).sum(dtype=torch.float64)
+            value += twice * float(softplus(s).sum(dtype=torch.float64))
             continue
-        value += twice * _softplus_sum_then_sigmoid_(s)
-        sigmoids += twice * s.sum()
-        g[:, rows].addmm_(z[columns].T, s.T)
+        value += twice * _softplus_sum_then_sigmoid_(s, w, top)
+        if of_bias:
+            sigmoids += twice * float(s.sum())
+        of_rows[rows].addmm_(s, z[columns])
         if rows != columns:
-            g[:, columns].addmm_(z[rows].T, s)
-    return (value, g.T, sigmoids) if gradient else (value, None, None)
+            of_columns[:, columns].addmm_(z[rows].T, s)
+    return value, of_rows + of_columns.T if gradient else None, sigmoids
 
 
-def _softplus_sum_then_sigmoid_(s: Tensor) -> Tensor:
-    """``sum softplus(s)``; replaces ``s`` by its sigmoid, which the gradient needs.
+def _softplus_sum_then_sigmoid_(s: Tensor, w: Tensor, top: float) -> float:
+    """``sum softplus(s)``; replaces ``s`` by its sigmoid, which the gradient needs, and overwrites ``w`` of its shape.
 
-    In float32, the precision of training, the sum is ``sum max(s, 0) - sum log max(p, 1 - p)`` with ``p = sigmoid(s)``,
-    and one logarithm serves the product of 32 factors, each at least a half: a third of the cost of softplus, at an
-    absolute error of one rounding of ``1 - p`` a pair. In float64, the precision of reports, it is softplus itself.
+    In float32, the precision of training, both come from one exponential: with ``w = 1 + exp(s)`` the sigmoid is
+    ``exp(s) / w``, and one logarithm serves the product of as many ``w`` as cannot overflow. That is a third of the
+    cost of softplus, at an absolute error of one rounding of ``w`` a pair. In float64, the precision of reports, and
+    for logits whose exponential overflows, it is softplus itself.
+
+    Args:
+        s: logits.
+        w: memory.
+        top: a bound that none of them exceeds.
     """
-    if s.dtype != torch.float32 or s.numel() % 32:
-        total = softplus(s).sum(dtype=torch.float64)
-        s.sigmoid_()
-        return total
-    positive = torch.relu(s).sum()
+    if s.dtype == torch.float32:
+        factors = _factors(s, top)
+        if factors < 16:
+            top = float(s.max())
+            factors = _factors(s, top)
+        if top < 80:
+            torch.add(s.exp_(), 1, out=w)
+            s.div_(w)
+            return float(w.view(factors, -1).prod(0).log_().sum(dtype=torch.float64))
+    total = float(softplus(s).sum(dtype=torch.float64))
     s.sigmoid_()
-    product = torch.maximum(s, 1 - s).view(32, -1).prod(0)
-    return positive - product.log_().sum()
+    return total
+
+
+def _factors(s: Tensor, top: float) -> int:
+    """How many ``1 + exp(s)`` can be multiplied: each is at most ``exp(top + 1)``, and float32 ends at exp(88)."""
+    factors = 32
+    while factors > 1 and (s.numel() % factors or factors * (max(top, 0.0) + 1) > 80):
+        factors //= 2
+    return factors
+
+
+def _triton(
+    z: Tensor, scale: Tensor, bias: Tensor, block: int, gradient: bool, of_bias: bool, precision: str = "tf32"
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    return pair_sums(z, scale, bias, gradient, precision=precision)
 
 
 def _by(sums: Sums) -> Callable[[Tensor, Tensor, Tensor, int], Tensor]:
@@ -152,6 +188,6 @@ def _reference(z: Tensor, scale: Tensor, bias: Tensor, block: int) -> Tensor:
 BACKENDS: dict[str, Callable[[Tensor, Tensor, Tensor, int], Tensor]] = {
     "reference": _reference,
     "blockwise": _by(_blockwise),
-    "triton": _by(lambda z, scale, bias, block, gradient: pair_sums(z, scale, bias, gradient)),
-    "triton-fp32": _by(lambda z, scale, bias, block, gradient: pair_sums(z, scale, bias, gradient, precision="fp32")),
+    "triton": _by(_triton),
+    "triton-fp32": _by(partial(_triton, precision="fp32")),
 }
