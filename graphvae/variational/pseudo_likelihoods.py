@@ -46,7 +46,9 @@ class EstimatedSum:
         flat = likelihood.z.reshape(likelihood.batch_shape.numel(), *likelihood.z.shape[-2:])
         logits = edge_logits.reshape(len(flat), -1)
         sums = [
-            pair_softplus_estimate(z, likelihood.scale, likelihood.bias, self.variate, edge_logits=s)
+            pair_softplus_estimate(
+                z, likelihood.scale, likelihood.bias, self.variate, edge_logits=s, signature=likelihood.signature
+            )
             for z, s in zip(flat, logits, strict=True)
         ]
         return torch.stack(sums).reshape(likelihood.batch_shape)
