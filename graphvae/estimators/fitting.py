@@ -15,7 +15,9 @@ from torch import Tensor
 from graphvae._check import InputError, integer, number
 from graphvae.data.fields import rows_of
 from graphvae.data.graph import Graph
+from graphvae.data.pairs import note
 from graphvae.data.splits import LinkSet, LinkSplit
+from graphvae.estimators.edge_weights import weights_ignored
 from graphvae.estimators.parameters import component, to_json
 from graphvae.kernels.edges import EdgeSet
 from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
@@ -202,6 +204,9 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
         raise InputError(f"patience={params['patience']}: selection needs validation pairs; fit a split with val > 0")
     objective = options["objective"]
     module = build_module(options, family, graph.num_nodes, graph.num_features, graph.density).to(device)
+    ignored = weights_ignored(module.encoder, graph)
+    if ignored is not None:
+        note(ignored)
     inputs, target = inputs_of(graph, device), EdgeSet(graph.pairs.to(device), graph.num_nodes)
     path = objective.choose_path(
         graph.num_nodes, graph.num_edges, options["latent_dim"], device, options["decoder"].inner_product

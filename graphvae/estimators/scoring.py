@@ -10,6 +10,7 @@ import torch
 from graphvae._check import InputError, integer, one_of
 from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSplit
+from graphvae.estimators.edge_weights import weights_ignored
 from graphvae.estimators.fitting import Fitted, encode, logits_of
 from graphvae.estimators.held_out import held_out, row_logits, scorer_of
 from graphvae.estimators.likelihood import elbo_terms, pairs_in_report
@@ -57,6 +58,9 @@ def evaluate(
     likelihood = fitted.module.decode(torch.from_numpy(mean).to(next(fitted.module.parameters()).device))
     scores = pair_logits(fitted, mean, positive), pair_logits(fitted, mean, negative)
     rows, notes = {fitted.label: held.figures(*scores, row_logits(likelihood))}, []
+    ignored = weights_ignored(fitted.module.encoder, graph)
+    if ignored is not None:
+        notes.append(ignored)
     for name, heuristic in HEURISTICS.items():
         found = held.baseline(name)
         if found is not None:
