@@ -169,8 +169,10 @@ def train(
     selection = Selection.of(patience)
     # Score, epoch and weights of the best evaluations, the best first; of equals the earlier.
     best: list[tuple[float, int, dict[str, Tensor]]] = []
+    module.train()
     for epoch in range(1, epochs + 1):
-        module.train()
+        if not module.training:
+            module.train()
         now = first * (last / first) ** ((epoch - 1) / max(epochs - 1, 1))
         rate = rate.fill_(now) if isinstance(rate, Tensor) else now
         for batch in range(batches):

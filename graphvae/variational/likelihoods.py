@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from graphvae.kernels.negatives import sample_pairs
 from graphvae.kernels.pairs import BLOCK, pair_sigmoid_sum, pair_softplus_sum, tiles
 from graphvae.kernels.softplus import softplus
 
-__all__ = ["PairLikelihood", "PairwiseBernoulli", "upper"]
+__all__ = ["PairLikelihood", "PairwiseBernoulli", "per_draw", "upper"]
 
 
 class PairLikelihood(Distribution, ABC):
@@ -151,10 +151,7 @@ class PairwiseBernoulli(PairLikelihood):
     def logits(self, pairs: Tensor | EdgeSet) -> Tensor:
         """``(*batch, P)`` logits of the pairs ``(2, P)``."""
         if isinstance(pairs, EdgeSet):
-            flat = self.z.reshape(-1, *self.z.shape[-2:])
-            return self._affine(
-                torch.stack([edge_dots(z, pairs, self.signature) for z in flat]).reshape(*self.batch_shape, -1)
-            )
+            return self._affine(per_draw(lambda z: edge_dots(z, pairs, self.signature), self.batch_shape, self.z))
         u, v = self.z.index_select(-2, pairs[0]), self.z.index_select(-2, pairs[1])
         return self._affine((self._signed(u) * v).sum(-1))
 
@@ -174,13 +171,29 @@ class PairwiseBernoulli(PairLikelihood):
 
     def ordered_softplus_sum(self) -> Tensor:
         """``(*batch)`` sums ``sum_ij softplus(s_ij)`` over all N² ordered pairs, the diagonal included."""
-        flat = self.z.reshape(self.batch_shape.numel(), *self.z.shape[-2:])
-        sums = [pair_softplus_sum(z, self.scale, self.bias, signature=self.signature, block=self.block) for z in flat]
-        return torch.stack(sums).reshape(self.batch_shape)
+
+        def ordered(z: Tensor) -> Tensor:
+            return pair_softplus_sum(z, self.scale, self.bias, signature=self.signature, block=self.block)
+
+        return per_draw(ordered, self.batch_shape, self.z)
 
     def expected_edges(self) -> float:
         """``sum_{i<j} sigmoid(s_ij)``, the expected number of edges; for an empty batch shape."""
         return pair_sigmoid_sum(self.z, self.scale, self.bias, signature=self.signature, block=self.block)
+
+
+def per_draw(function: Callable[..., Tensor], batch_shape: torch.Size, *tensors: Tensor) -> Tensor:
+    """``(*batch, *out)`` results of ``function``, which knows no batch, for each draw of ``tensors`` ``(*batch, *in)``.
+
+    A single draw, as training usually takes, is only seen in another shape.
+    """
+    leading, count = len(batch_shape), batch_shape.numel()
+    if count == 1:
+        out = function(*(each.reshape(each.shape[leading:]) for each in tensors))
+    else:
+        draws = zip(*(each.flatten(0, leading - 1) for each in tensors), strict=True)
+        out = torch.stack([function(*draw) for draw in draws])
+    return out.reshape(batch_shape + out.shape[count != 1 :])
 
 
 def upper(value: Tensor | EdgeSet) -> Tensor | EdgeSet:
