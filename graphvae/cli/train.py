@@ -32,7 +32,8 @@ def train(
         typer.Option(help="vgae or gae for graphs; vae, ae, cvae or m2 for images.", show_default="vgae"),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Whole settings of vgae: paper, strong, strong-featureless, elbo or generative.")
+        str | None,
+        typer.Option(help="Settings of vgae: paper, auto, strong, strong-featureless, elbo or generative."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Training steps, full batch.")] = None,
     latent_dim: Annotated[int | None, typer.Option(help="Dimension of the latent space.")] = None,

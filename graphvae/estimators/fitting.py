@@ -19,14 +19,16 @@ from graphvae.data.pairs import note
 from graphvae.data.splits import LinkSet, LinkSplit
 from graphvae.estimators.edge_weights import weights_ignored
 from graphvae.estimators.parameters import component, to_json
+from graphvae.estimators.predicting import calibrate, logits_of, predictions
+from graphvae.estimators.structure import BlendedPairs, fit_structure
 from graphvae.kernels.edges import EdgeSet
-from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
+from graphvae.kernels.negatives import edge_keys
 from graphvae.nn.autoencoder import Autoencoder
 from graphvae.nn.encoders import GCN
 from graphvae.nn.inputs import GraphInputs
 from graphvae.training.adversary import Adversarial, Adversary
 from graphvae.training.graph_step import graph_step
-from graphvae.training.loop import NonFiniteError, check_learning_rate, resolve_device, train
+from graphvae.training.loop import check_learning_rate, resolve_device, train
 from graphvae.training.objectives import objective_named
 from graphvae.training.progress import progress_bar
 from graphvae.training.randomness import check_seed, seeded
@@ -41,12 +43,7 @@ __all__ = [
     "encode",
     "fit_graph",
     "inputs_of",
-    "logits_of",
 ]
-
-# Non-edges that an intercept is fitted on: all of them where there are no more than so many, else a sample.
-CALIBRATION_PAIRS = 200_000
-NUMBERS_AT_ONCE = 1 << 22
 
 
 @dataclass
@@ -69,6 +66,7 @@ class Fitted:
         split_hash: hash of the fitted split; None after ``fit(graph)``.
         path: how the sum over all pairs was taken in training: ``"exact"``, ``"control-variate"`` or ``"sampled"``.
         seconds: time the training took.
+        why: what ``encoder="auto"`` chose and what a structure network counts, in words; empty for other models.
         source: the fitted split or graph; after loading, a callable that reads it when it is first needed.
     """
 
@@ -88,7 +86,9 @@ class Fitted:
     path: str
     seconds: float
     source: Any
+    why: str = ""
     _rows: dict[Any, int] = field(default_factory=dict, repr=False)
+    _predictor: Any = field(default=None, repr=False)
 
     def data(self) -> Graph | LinkSplit:
         """The fitted split or graph; read from its origin if the model was loaded.
@@ -111,6 +111,25 @@ class Fitted:
             return self.graph()
         except InputError:
             return None
+
+    def predictor(self) -> Any:
+        """Logits of pairs, ``logits`` and ``block_logits``, at the posterior means of the fitted graph."""
+        if self._predictor is None:
+            self._predictor = predictions(self.module, self.mean, self.known_pairs(True)[0])
+        return self._predictor
+
+    def known_pairs(self, held_out: bool) -> tuple[Tensor, bool]:
+        """``(2, P)`` edges of the fitted data, those held out among them unless ``held_out``; whether directed.
+
+        Needs no features.
+        """
+        data = self.source
+        if callable(data):
+            return data.known_pairs(held_out)
+        graph, held = data, []
+        if isinstance(data, LinkSplit):
+            graph, held = data.train, [] if held_out else [data.val.positive, data.test.positive]
+        return torch.cat([graph.pairs, *held], 1), graph.directed
 
     def rows(self, ids: np.ndarray) -> np.ndarray:
         """Rows of node ids, any shape."""
@@ -153,6 +172,7 @@ def check_params(params: Mapping[str, Any]) -> dict[str, Any]:
         "prior": None if params.get("prior") is None else component("prior", params["prior"]),
         "encoder": encoder,
         "decoder": component("decoder", params["decoder"]),
+        "structure": None if params.get("structure") is None else component("structure", params["structure"]),
         "dropout": number("dropout", params["dropout"], low=0, high=0.99),
         "beta": number("beta", params.get("beta", 1.0), low=0),
         "kl_warmup": integer("kl_warmup", params.get("kl_warmup", 0), low=0),
@@ -243,9 +263,15 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
             # The estimate's shifts and the sampled non-edges are looked at on the host.
             static_from=max(options["kl_warmup"], 1) if path == "exact" else None,
         )
-    seconds = time.perf_counter() - start
+    if options["structure"] is not None:
+        module.structure = fit_structure(options["structure"], graph, options["seed"], device)
     mean, scale = _posterior_arrays(module, inputs)
     density = split.density if split is not None else graph.density
+    known = edge_keys(torch.cat([graph.pairs, *([] if validation is None else [validation.positive])], 1), len(mean))
+    predictor = predictions(module, mean, graph.pairs)
+    if validation is not None and isinstance(predictor, BlendedPairs):
+        predictor.weigh(validation, known, options["seed"])
+    seconds = time.perf_counter() - start
     return Fitted(
         label=label,
         params=to_json(dict(params)),
@@ -256,7 +282,7 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
         mean=mean,
         scale=scale,
         density=density,
-        calibration=_calibrate(module, mean, graph, validation, density, options["seed"]),
+        calibration=calibrate(predictor, graph, validation, density, options["seed"]),
         history=result.history,
         best_epoch=result.best_epoch,
         split_hash=split.hash if split is not None else None,
@@ -301,36 +327,3 @@ def _posterior_arrays(module: Any, inputs: GraphInputs) -> tuple[np.ndarray, np.
     posterior, _ = module(inputs)
     scale = posterior.stddev.cpu().numpy() if module.encoder.posterior.variational else None
     return posterior.mean.cpu().numpy(), scale
-
-
-@torch.no_grad()
-def _calibrate(module: Autoencoder, mean: np.ndarray, graph: Graph, validation: Any, density: float, seed: int) -> Any:
-    """On validation pairs where there are any, else one intercept at the training density."""
-    from graphvae.evaluation.calibration import fit_calibration_intercept, fit_calibration_platt
-
-    likelihood = module.decode(torch.from_numpy(mean).to(next(module.parameters()).device))
-
-    def logits(pairs: Tensor) -> np.ndarray:
-        values = logits_of(likelihood, pairs)
-        if not np.isfinite(values).all():
-            raise NonFiniteError("the last epoch: logits are not finite; expected finite ones (lower learning_rate?)")
-        return values
-
-    if validation is not None:
-        return fit_calibration_platt(logits(validation.positive), logits(validation.negative), density)
-    n, keys = graph.num_nodes, edge_keys(graph.pairs, graph.num_nodes)
-    if graph.num_pairs <= CALIBRATION_PAIRS:
-        every = torch.triu_indices(n, n, 1)
-        others = every[:, ~torch.isin(every[0] * n + every[1], keys)]
-    else:
-        with seeded(seed, "calibrate"):
-            others = sample_negative_pairs(keys, n, CALIBRATION_PAIRS)
-    weight = (graph.num_pairs - graph.num_edges) / others.shape[1]
-    return fit_calibration_intercept(logits(graph.pairs), logits(others), weight)
-
-
-def logits_of(likelihood: Any, pairs: Tensor) -> np.ndarray:
-    """``(P,)`` float64 logits of pairs of rows ``(2, P)``, in blocks, so that no array of P vectors is made."""
-    at_once = max(NUMBERS_AT_ONCE // likelihood.z.shape[-1], 1)
-    blocks = [likelihood.logits(part.to(likelihood.z.device)) for part in pairs.split(at_once, 1)]
-    return torch.cat(blocks).double().cpu().numpy()

@@ -14,6 +14,7 @@ from graphvae._check import InputError, integer
 from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSplit
 from graphvae.estimators import likelihood, scoring
+from graphvae.estimators.auto import settle, weights_sentence
 from graphvae.estimators.fitting import Fitted, encode, fit_graph
 from graphvae.estimators.held_out import HARD
 from graphvae.estimators.link_probabilities import link_threshold, top_reliability, validation_pairs
@@ -60,7 +61,9 @@ class GraphEstimator(Parameters, ABC):
             InputError: for arguments or a graph this model cannot use, by name.
             NonFiniteError: if a term of the loss is no longer finite.
         """
-        self._fitted = fit_graph(type(self).__name__, self.get_params(), self.posterior_family, data, progress=progress)
+        params, why = settle(self.get_params(), self.changed(), data)
+        self._fitted = fit_graph(type(self).__name__, params, self.posterior_family, data, progress=progress)
+        self._fitted.why = " ".join(filter(None, [why, weights_sentence(self._fitted.module.structure)]))
         return self
 
     @property
@@ -137,7 +140,7 @@ class GraphEstimator(Parameters, ABC):
         loops = rows[0] == rows[1]
         if loops.any():
             raise InputError(f"pair {int(loops.argmax())} joins a node to itself: expected two different nodes")
-        return self.calibration.probabilities(scoring.pair_logits(self.fitted, self.fitted.mean, rows))
+        return self.calibration.probabilities(scoring.pair_logits(self.fitted, rows))
 
     def recommend(
         self,
@@ -222,7 +225,7 @@ class GraphEstimator(Parameters, ABC):
             InputError: for a model fitted without validation pairs, or where no threshold has that precision.
         """
         pairs = validation_pairs(self.fitted)
-        positive, negative = (scoring.pair_logits(self.fitted, self.fitted.mean, part) for part in pairs)
+        positive, negative = (scoring.pair_logits(self.fitted, part) for part in pairs)
         return link_threshold(self.fitted, (positive, negative), precision)
 
     def elbo(self, graph: Graph | None = None, *, samples: int = 8, seed: int = 0) -> float:

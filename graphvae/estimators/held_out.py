@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from graphvae.evaluation.score_rows import KnownPairs
     from graphvae.evaluation.similarity import Scorer
 
-__all__ = ["CHEAP", "HARD", "HeldOut", "binary_adjacency", "features_array", "held_out", "row_logits", "scorer_of"]
+__all__ = [
+    "CHEAP",
+    "HARD",
+    "HeldOut",
+    "binary_adjacency",
+    "features_array",
+    "held_out",
+    "matrix_of_ones",
+    "row_logits",
+    "scorer_of",
+]
 
 CHEAP = 20_000_000
 """Queries times nodes up to which ranking against all nodes is part of a report unless declined: a few seconds."""
@@ -178,7 +188,11 @@ def features_array(graph: Graph) -> Any:
 
 def binary_adjacency(graph: Graph) -> Any:
     """The edges as a scipy CSR matrix of ones, whatever their weights."""
+    return matrix_of_ones(graph.edge_index.numpy(), graph.num_nodes)
+
+
+def matrix_of_ones(edge_index: np.ndarray, num_nodes: int) -> Any:
+    """``(N, N)`` scipy CSR matrix of ones at ``edge_index`` ``(2, E)``."""
     from scipy.sparse import csr_array
 
-    source, target = graph.edge_index.numpy()
-    return csr_array((np.ones(len(source)), (source, target)), shape=(graph.num_nodes, graph.num_nodes))
+    return csr_array((np.ones(edge_index.shape[1]), tuple(edge_index)), shape=(num_nodes, num_nodes))

@@ -9,7 +9,7 @@ import torch
 
 from graphvae._check import InputError, integer
 from graphvae.data.splits import LinkSplit
-from graphvae.estimators.fitting import Fitted, encode
+from graphvae.estimators.fitting import Fitted
 from graphvae.estimators.held_out import held_out, row_logits
 
 if TYPE_CHECKING:
@@ -30,10 +30,8 @@ def top_reliability(fitted: Fitted, split: LinkSplit, part: str, pairs: int | No
     other = (split.val if part == "test" else split.test).positive
     # Training edges are no candidates; those of the other part are no edges and no non-edges here.
     known = KnownPairs.build(torch.cat([graph.pairs, other], 1).numpy(), graph.num_nodes)
-    mean, _ = encode(fitted, graph)
-    likelihood = fitted.module.decode(torch.from_numpy(mean).to(next(fitted.module.parameters()).device))
     count = 2 * sought.shape[1] if pairs is None else integer("pairs", pairs, low=1)
-    top, logits = top_k_pairs(row_logits(likelihood), count, known)
+    top, logits = top_k_pairs(row_logits(fitted.predictor()), count, known)
     density = sought.shape[1] / (graph.num_pairs - graph.num_edges - other.shape[1])
     probabilities = shift_prior(fitted.calibration.probabilities(logits), fitted.calibration.density, density)
     n = graph.num_nodes

@@ -11,6 +11,7 @@ from graphvae.nn.decoders import DECODERS
 from graphvae.nn.encoders import ENCODERS
 from graphvae.nn.networks import NETWORKS
 from graphvae.nn.priors import PRIORS
+from graphvae.nn.structure import Structure
 from graphvae.training.adversary import Adversarial
 from graphvae.training.masked import MaskedEdges
 from graphvae.training.selection import Selection
@@ -31,6 +32,7 @@ COMPONENTS: dict[str, dict[str, Any]] = {
     "patience": {"selection": Selection},
     "posterior": {name: type(family) for name, family in POSTERIORS.items()},
     "prior": dict(PRIORS),
+    "structure": {"walks": Structure},
 }
 
 
@@ -60,10 +62,13 @@ class Parameters:
             setattr(self, name, value)
         return self
 
-    def __repr__(self) -> str:
+    def changed(self) -> dict[str, Any]:
+        """The arguments that are not at their defaults."""
         defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
-        changed = [f"{k}={v!r}" for k, v in self.get_params().items() if not _same(v, defaults[k])]
-        return f"{type(self).__name__}({', '.join(changed)})"
+        return {name: value for name, value in self.get_params().items() if not _same(value, defaults[name])}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.changed().items())})"
 
 
 def component(name: str, value: Any) -> Any:

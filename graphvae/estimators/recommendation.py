@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from graphvae._check import InputError, integer
-from graphvae.data.graph import Graph
-from graphvae.data.splits import LinkSplit
-from graphvae.estimators.fitting import Fitted, logits_of
+from graphvae.estimators.fitting import Fitted
+from graphvae.estimators.predicting import logits_of
 from graphvae.export.recommendations import Recommendations
 from graphvae.export.top_pairs import KnownPairs, PairScores, top_pairs, top_partners
 from graphvae.variational.likelihoods import PairwiseBernoulli
@@ -34,7 +33,7 @@ def recommend(
         raise InputError(f"held_out={held_out!r}: expected True or False")
     n = len(fitted.node_ids)
     rows = None if ids is None else _rows(fitted, ids)
-    pairs, directed = _known(fitted, held_out)
+    pairs, directed = fitted.known_pairs(held_out)
     scores, known = pair_scores(fitted, directed=directed), KnownPairs(pairs, n, directed=directed)
     if rows is None:
         source, target, logits = top_pairs(scores, k, known, announce)
@@ -49,8 +48,7 @@ def recommend(
 @torch.no_grad()
 def pair_scores(fitted: Fitted, *, directed: bool = False) -> PairScores:
     """The decoder's logits at the posterior means, by block and by pair."""
-    device = next(fitted.module.parameters()).device
-    likelihood: Any = fitted.module.decode(torch.from_numpy(fitted.mean).to(device))
+    likelihood = fitted.predictor()
     n = len(fitted.node_ids)
 
     def exact(pairs: Tensor) -> Tensor:
@@ -88,15 +86,3 @@ def _rows(fitted: Fitted, ids: Any) -> Tensor:
     if array.ndim != 1:
         raise InputError(f"ids has shape {array.shape}: expected (M,) node ids, such as [{some!r}]")
     return torch.from_numpy(fitted.rows(array)) if array.size else torch.zeros(0, dtype=torch.int64)
-
-
-def _known(fitted: Fitted, held_out: bool) -> tuple[Tensor, bool]:
-    """``(2, P)`` pairs that are edges of the fitted data, and whether they are directed."""
-    data = fitted.source
-    if callable(data):
-        return data.known_pairs(held_out)
-    if isinstance(data, LinkSplit):
-        held = [] if held_out else [data.val.positive, data.test.positive]
-        return torch.cat([data.train.pairs, *held], 1), data.train.directed
-    graph: Graph = data
-    return graph.pairs, graph.directed

@@ -228,7 +228,10 @@ def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: 
             "split_hash": fitted["split_hash"],
             "path": fitted["path"],
             "seconds": fitted["seconds"],
+            "why": fitted.get("why", ""),
         }
+        if options["structure"] is not None:
+            module.structure = options["structure"].build(len(node_ids))
     with reading(folder / "weights.safetensors") as file:
         module.load_state_dict(read_safetensors(file)[0])
     with reading(folder / "embeddings.npz") as file:
@@ -303,6 +306,7 @@ def _config(model: GraphEstimator) -> dict[str, Any]:
             "best_epoch": fitted.best_epoch,
             "path": fitted.path,
             "seconds": fitted.seconds,
+            "why": fitted.why,
             "calibration": fitted.calibration.to_dict(),
         },
         "versions": versions(),

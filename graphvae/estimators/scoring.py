@@ -11,9 +11,10 @@ from graphvae._check import InputError, integer, one_of
 from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSplit
 from graphvae.estimators.edge_weights import weights_ignored
-from graphvae.estimators.fitting import Fitted, encode, logits_of
+from graphvae.estimators.fitting import Fitted
 from graphvae.estimators.held_out import held_out, row_logits, scorer_of
 from graphvae.estimators.likelihood import elbo_terms, pairs_in_report
+from graphvae.estimators.predicting import logits_of
 
 if TYPE_CHECKING:
     from graphvae.estimators.graph_estimator import GraphEstimator
@@ -24,11 +25,9 @@ __all__ = ["evaluate", "evaluate_samples", "fitted_split", "heuristic_scores", "
 
 
 @torch.no_grad()
-def pair_logits(fitted: Fitted, mean: np.ndarray, pairs: Any) -> np.ndarray:
-    """``(P,)`` float64 logits of pairs of rows ``(2, P)`` at the posterior means ``(N, D)``."""
-    device = next(fitted.module.parameters()).device
-    likelihood = fitted.module.decode(torch.from_numpy(mean).to(device))
-    return logits_of(likelihood, torch.as_tensor(pairs))
+def pair_logits(fitted: Fitted, pairs: Any) -> np.ndarray:
+    """``(P,)`` float64 logits of pairs of rows ``(2, P)`` of the fitted graph."""
+    return logits_of(fitted.predictor(), torch.as_tensor(pairs))
 
 
 def heuristic_scores(name: str, graph: Graph, pairs: np.ndarray) -> np.ndarray | None:
@@ -54,13 +53,9 @@ def evaluate(
     split = fitted_split(fitted, split)
     held = held_out(split, part, ranking, hard)
     positive, negative, graph = held.positive, held.negative, held.graph
-    mean, _ = encode(fitted, graph)
-    likelihood = fitted.module.decode(torch.from_numpy(mean).to(next(fitted.module.parameters()).device))
-    scores = pair_logits(fitted, mean, positive), pair_logits(fitted, mean, negative)
-    rows, notes = {fitted.label: held.figures(*scores, row_logits(likelihood))}, []
-    ignored = weights_ignored(fitted.module.encoder, graph)
-    if ignored is not None:
-        notes.append(ignored)
+    scores = pair_logits(fitted, positive), pair_logits(fitted, negative)
+    rows = {fitted.label: held.figures(*scores, row_logits(fitted.predictor()))}
+    notes = [each for each in (fitted.why, weights_ignored(fitted.module.encoder, graph)) if each]
     for name, heuristic in HEURISTICS.items():
         found = held.baseline(name)
         if found is not None:

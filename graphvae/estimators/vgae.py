@@ -12,6 +12,7 @@ from graphvae.estimators.graph_estimator import GraphEstimator
 from graphvae.estimators.parameters import component
 from graphvae.nn.hops import HopEncoder
 from graphvae.nn.pair_scores import MLPDecoder
+from graphvae.nn.structure import Structure
 from graphvae.training.adversary import Adversarial
 from graphvae.training.masked import MaskedEdges
 from graphvae.training.selection import Selection
@@ -27,10 +28,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     "elbo": {"objective": "elbo"},
     # The true bound with a prior conditional on the node's features: a model of the graph, not only a ranker of links.
     "generative": {"objective": "elbo", "prior": "features", "dropout": 0.5, "epochs": 600},
+    # Whatever the graph offers: one of the two that follow, chosen when it is fitted.
+    "auto": {"encoder": "auto"},
     # The best ranker of links on graphs with features: edges hidden from the encoder are what it is trained to tell.
     "strong": {
         "encoder": HopEncoder(),
         "decoder": MLPDecoder(),
+        "structure": Structure(),
         "objective": MaskedEdges(),
         "latent_dim": 128,
         "epochs": 400,
@@ -40,6 +44,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "strong-featureless": {
         "encoder": HopEncoder(width=48, hops=6),
         "decoder": MLPDecoder(),
+        "structure": Structure(),
         "objective": MaskedEdges(rate=0.2),
         "latent_dim": 64,
         "epochs": 150,
@@ -70,9 +75,12 @@ class VGAE(GraphEstimator):
         prior: ``"normal"``, ``"features"`` (conditional on node features), ``"uniform-sphere"``, or a prior of
             :mod:`graphvae.nn`; None takes the one that fits the posterior.
         encoder: ``"gcn"``, ``"hops"``, or an encoder of :mod:`graphvae.nn`; ``hidden_dims`` and ``dropout`` are those
-            of ``"gcn"``, others have settings of their own.
+            of ``"gcn"``, others have settings of their own. ``"auto"`` chooses by the graph, not the encoder alone but
+            every argument that is at its default, and ``fitted.why`` says what and why.
         decoder: ``"inner_product"``, ``"cosine"``, ``"bilinear"``, ``"distance"``, ``"mlp"``, ``"bernoulli_poisson"``,
             or a decoder of :mod:`graphvae.nn`; with ``objective="elbo"`` the plain one learns a scale and a bias.
+        structure: ``"walks"`` or a :class:`~graphvae.nn.structure.Structure`: what is learned of walks, degrees and a
+            spectral embedding, weighed against the decoder on validation pairs; None for the decoder alone.
         dropout: rate in the encoder.
         beta: weight of the KL divergence.
         kl_warmup: epochs over which that weight grows linearly from 0.
@@ -104,6 +112,7 @@ class VGAE(GraphEstimator):
         prior: str | nn.Module | None = None,
         encoder: Any = "gcn",
         decoder: Any = "inner_product",
+        structure: str | Structure | None = None,
         dropout: float = 0.0,
         beta: float = 1.0,
         kl_warmup: int = 0,
@@ -121,6 +130,7 @@ class VGAE(GraphEstimator):
         self.prior = prior
         self.encoder = encoder
         self.decoder = decoder
+        self.structure = structure
         self.dropout = dropout
         self.beta = beta
         self.kl_warmup = kl_warmup

@@ -10,7 +10,7 @@ from graphvae._check import integer
 from graphvae.evaluation.matrices import adjacency_matrix
 from graphvae.evaluation.similarity import Scorer, row_products
 
-__all__ = ["spectral_embedding"]
+__all__ = ["spectral_embedding", "spectral_positions"]
 
 # Of a small graph all eigenvectors, in 2 MB at most: Lanczos may break down on it and start anew at random.
 _DENSE_NODES = 500
@@ -34,6 +34,12 @@ def spectral_embedding(adjacency: Any, dimensions: int = 32) -> Scorer:
     Reference:
         Qin and Rohe, Regularized Spectral Clustering under the Degree-Corrected Stochastic Blockmodel (2013), eq. 1.
     """
+    embedding = spectral_positions(adjacency, dimensions)
+    return row_products(embedding, embedding, lambda scores, u, v: scores.round(_DECIMALS))
+
+
+def spectral_positions(adjacency: Any, dimensions: int = 32) -> np.ndarray:
+    """``(N, K)`` rows ``U L^(1/2)`` of :func:`spectral_embedding`, K at most ``dimensions``; arguments as there."""
     import scipy.sparse
     from scipy.sparse.linalg import eigsh
 
@@ -41,7 +47,7 @@ def spectral_embedding(adjacency: Any, dimensions: int = 32) -> Scorer:
     dimensions = integer("dimensions", dimensions, low=1)
     n, degree = matrix.shape[0], np.diff(matrix.indptr)
     if matrix.nnz == 0:
-        return row_products(np.zeros((n, 1)), np.zeros((n, 1)))
+        return np.zeros((n, 1))
     root = scipy.sparse.diags_array(1.0 / np.sqrt(degree + degree.mean()))
     normalised = (root @ matrix @ root).tocsr()
     if n <= max(_DENSE_NODES, 4 * dimensions):
@@ -52,4 +58,4 @@ def spectral_embedding(adjacency: Any, dimensions: int = 32) -> Scorer:
         values, vectors = eigsh(normalised, k=dimensions, which="LA", v0=start, tol=1e-8)
     embedding = vectors * np.sqrt(np.maximum(values, 0.0))
     embedding[degree == 0] = 0.0  # rounding would rank pairs of which nothing is known
-    return row_products(embedding, embedding, lambda scores, u, v: scores.round(_DECIMALS))
+    return embedding

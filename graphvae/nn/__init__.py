@@ -11,6 +11,7 @@ from graphvae.nn.inputs import GraphInputs
 from graphvae.nn.networks import CustomNetwork
 from graphvae.nn.pair_scores import BernoulliPoissonDecoder, BilinearDecoder, DistanceDecoder, MLPDecoder
 from graphvae.nn.priors import FeaturePrior, SphericalUniformPrior, StandardNormalPrior
+from graphvae.nn.structure import Structure
 
 __all__ = [
     "GCN",
@@ -31,4 +32,5 @@ __all__ = [
     "MLPDecoder",
     "SphericalUniformPrior",
     "StandardNormalPrior",
+    "Structure",
 ]

@@ -31,6 +31,8 @@ class Autoencoder(nn.Module):
         if family is not None:
             check_prior(family, prior)
         self.encoder, self.prior, self.decoder = encoder, prior, decoder
+        #: What the edges themselves say of a pair, fitted when the others have been; it has no part in the bound.
+        self.structure: nn.Module | None = None
 
     def forward(self, inputs: Any) -> tuple[Distribution, Distribution]:
         """Posterior and prior of the datum."""

@@ -35,6 +35,8 @@ class HopEncoder:
         hops: K, the number of propagations.
         dropout: rate at which features (of sparse ones the non-zeros) and ``h_0`` are dropped in training.
         teleport: t, the share of ``h_0`` in every hop.
+        edge_dropout: rate at which edges are left out of propagation in training, whatever the objective scores: every
+            q(Z | X, A) is one, so a bound stays a bound.
         normalise: whether ``norm`` is a layer norm or does nothing.
         node_table: whether there is T; None for graphs without features only. Such a model embeds no other nodes.
         degree_embedding: whether there is E, of degrees in the graph that is encoded; None as above.
@@ -49,6 +51,7 @@ class HopEncoder:
     hops: int = 2
     dropout: float = 0.5
     teleport: float = 0.0
+    edge_dropout: float = 0.0
     normalise: bool = True
     node_table: bool | None = None
     degree_embedding: bool | None = None
@@ -58,6 +61,7 @@ class HopEncoder:
         object.__setattr__(self, "hops", integer("hops", self.hops, low=0))
         object.__setattr__(self, "dropout", number("dropout", self.dropout, low=0, high=0.99))
         object.__setattr__(self, "teleport", number("teleport", self.teleport, low=0, high=1))
+        object.__setattr__(self, "edge_dropout", number("edge_dropout", self.edge_dropout, low=0, high=0.99))
         for name in ("normalise", "node_table", "degree_embedding"):
             value = getattr(self, name)
             if not isinstance(value, bool) and (value is not None or name == "normalise"):
@@ -106,6 +110,7 @@ class HopNetwork(nn.Module):
         super().__init__()
         width = settings.width
         self.dropout, self.teleport, self.hops = settings.dropout, settings.teleport, settings.hops
+        self.edge_dropout = settings.edge_dropout
         self.linear = SparseLinear(num_features, width, bias=True) if num_features else None
         self.table = nn.Parameter(torch.randn(table, width)) if table else None
         self.degrees = nn.Parameter(torch.randn(BUCKETS, width)) if degrees else None
@@ -118,6 +123,9 @@ class HopNetwork(nn.Module):
 
     def forward(self, inputs: GraphInputs, around: Distribution | None = None) -> Distribution:
         """``q(Z | X, A)``, batch shape ``()``, event shape ``(N, D)``; relative to the prior ``around`` if given."""
+        if self.training and self.edge_dropout:
+            kept = torch.rand(inputs.edge_index.shape[1] // 2, device=inputs.edge_index.device) >= self.edge_dropout
+            inputs = inputs.masked(kept)
         h = first = fast_dropout(self.norms[0](self._first(inputs)), self.dropout, self.training)
         hops = [first]
         for norm in self.norms[1:]:

@@ -30,7 +30,7 @@ def brute(model, known: set[tuple[int, int]]) -> list[tuple[float, int, int]]:
     """All unknown pairs u < v below their negated logits, in the order that is promised."""
     n = len(model.fitted.node_ids)
     pairs = [(u, v) for u in range(n) for v in range(u + 1, n) if (u, v) not in known]
-    logits = pair_logits(model.fitted, model.fitted.mean, np.array(pairs).T)
+    logits = pair_logits(model.fitted, np.array(pairs).T)
     return sorted(zip((-logits).tolist(), *zip(*pairs, strict=True), strict=True))
 
 

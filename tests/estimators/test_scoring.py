@@ -35,7 +35,7 @@ def model(split):
 def test_logits_are_the_inner_products_of_the_means(model, split):
     mean = model.embed().vectors.astype(np.float64)
     u, v = split.test.positive.numpy()
-    logits = pair_logits(model.fitted, model.fitted.mean, split.test.positive)
+    logits = pair_logits(model.fitted, split.test.positive)
     assert logits.dtype == np.float64
     np.testing.assert_allclose(logits, (mean[u] * mean[v]).sum(1), rtol=1e-4, atol=1e-5)
 
@@ -43,7 +43,7 @@ def test_logits_are_the_inner_products_of_the_means(model, split):
 @pytest.mark.parametrize("part", ["val", "test"])
 def test_auc_and_ap_are_those_of_scikit_learn(model, split, part):
     links = getattr(split, part)
-    scores = [pair_logits(model.fitted, model.fitted.mean, pairs) for pairs in (links.positive, links.negative)]
+    scores = [pair_logits(model.fitted, pairs) for pairs in (links.positive, links.negative)]
     labels = np.repeat([1, 0], [len(s) for s in scores])
     report = model.evaluate(split, part=part)
     assert report.auc == pytest.approx(roc_auc_score(labels, np.concatenate(scores)), abs=1e-12)
@@ -99,9 +99,7 @@ def test_likelihoods_of_model_and_null_models(model, split):
 
 
 def test_held_out_likelihood_weighs_non_edges_to_the_density(model, split):
-    positive, negative = (
-        pair_logits(model.fitted, model.fitted.mean, pairs) for pairs in (split.test.positive, split.test.negative)
-    )
+    positive, negative = (pair_logits(model.fitted, pairs) for pairs in (split.test.positive, split.test.negative))
     pi = graph().density
     expected = -np.log1p(np.exp(-positive)).mean() - (1 - pi) / pi * np.log1p(np.exp(negative)).mean()
     assert model.evaluate(split).likelihoods["VGAE"]["heldout"] == pytest.approx(expected)

@@ -1,0 +1,67 @@
+"""What ``encoder="auto"`` chooses for a graph, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphvae.data.graph import Graph
+from graphvae.data.splits import LinkSplit
+from graphvae.nn.hops import HopEncoder
+from graphvae.nn.pair_scores import MLPDecoder
+from graphvae.nn.structure import Structure
+from graphvae.training.masked import MaskedEdges
+from graphvae.training.selection import Selection
+
+__all__ = ["settle", "weights_sentence"]
+
+# Nodes beyond which walks from some thousands of them, and an MLP on every pair of a ranking, take too long.
+LARGE = 100_000
+
+
+def settle(params: Mapping[str, Any], changed: Mapping[str, Any], data: Any) -> tuple[dict[str, Any], str]:
+    """The arguments with those that ``encoder="auto"`` leaves open settled for a graph, and the reason in words.
+
+    Args:
+        params: all arguments of an estimator.
+        changed: those that are not at their defaults; they stay as they are.
+        data: the graph or split that is fitted.
+    """
+    if not (isinstance(params.get("encoder"), str) and params["encoder"] == "auto"):
+        return dict(params), ""
+    split = data if isinstance(data, LinkSplit) else None
+    graph = data.train if isinstance(data, LinkSplit) else data
+    if not isinstance(graph, Graph):
+        return dict(params), ""  # what is no graph is refused where all are
+    validated = split is not None and split.val.positive.shape[1] > 0
+    chosen, reasons = _choice(graph, validated)
+    settled = {name: value for name, value in chosen.items() if name in params and name not in changed}
+    return {**params, **settled, "encoder": chosen["encoder"]}, " ".join(reasons)
+
+
+def _choice(graph: Graph, validated: bool) -> tuple[dict[str, Any], list[str]]:
+    mean_degree = 2 * graph.num_edges / max(graph.num_nodes, 1)
+    size = f"{graph.num_nodes} nodes of mean degree {mean_degree:.1f}"
+    chosen: dict[str, Any] = {"decoder": MLPDecoder(), "patience": Selection() if validated else None}
+    if graph.x is not None:
+        chosen |= {"encoder": HopEncoder(), "objective": MaskedEdges(), "latent_dim": 128, "epochs": 400}
+        reasons = [f"auto: {graph.num_features} features on {size}: features at 0 to 2 hops, half of the edges hidden."]
+    else:
+        chosen |= {"encoder": HopEncoder(width=48, hops=6), "objective": MaskedEdges(rate=0.2), "latent_dim": 64}
+        chosen |= {"epochs": 150, "learning_rate": 0.005}
+        reasons = [f"auto: no features on {size}: a learned row per node and degrees, carried over 6 hops."]
+    if graph.num_nodes > LARGE:
+        reasons.append(f"More than {LARGE} nodes: walks are left out.")
+    else:
+        chosen["structure"] = Structure()
+        if not validated:
+            reasons.append("No validation pairs: the decoder and the walks count a half each.")
+    return chosen, reasons
+
+
+def weights_sentence(structure: Any) -> str:
+    """How much the decoder and the structure network count in a fitted model; empty without the latter."""
+    if structure is None:
+        return ""
+    own, told = structure.weights[:2].tolist()
+    return f"A link's logit is {own:.2f} of the decoder's and {told:.2f} of what walks, degrees and spectrum say."

@@ -1,0 +1,66 @@
+"""From a fitted module to logits of pairs, and from these to probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphvae.data.graph import Graph
+from graphvae.estimators.structure import BlendedPairs
+from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
+from graphvae.nn.autoencoder import Autoencoder
+from graphvae.training.loop import NonFiniteError
+from graphvae.training.randomness import seeded
+
+__all__ = ["calibrate", "logits_of", "predictions"]
+
+# Non-edges that an intercept is fitted on: all of them where there are no more than so many, else a sample.
+CALIBRATION_PAIRS = 200_000
+NUMBERS_AT_ONCE = 1 << 22
+
+
+@torch.no_grad()
+def predictions(module: Autoencoder, mean: np.ndarray, pairs: Tensor) -> Any:
+    """What links are predicted with: the decoder's likelihood at ``mean``, and what the edges say, if fitted.
+
+    Args:
+        module: fitted.
+        mean: ``(N, D)`` posterior means.
+        pairs: ``(2, E)`` edges that predictions are made from.
+    """
+    likelihood = module.decode(torch.from_numpy(mean).to(next(module.parameters()).device))
+    return likelihood if module.structure is None else BlendedPairs(likelihood, module.structure, pairs)
+
+
+@torch.no_grad()
+def calibrate(likelihood: Any, graph: Graph, validation: Any, density: float, seed: int) -> Any:
+    """On validation pairs where there are any, else one intercept at the training density."""
+    from graphvae.evaluation.calibration import fit_calibration_intercept, fit_calibration_platt
+
+    def logits(pairs: Tensor) -> np.ndarray:
+        values = logits_of(likelihood, pairs)
+        if not np.isfinite(values).all():
+            raise NonFiniteError("the last epoch: logits are not finite; expected finite ones (lower learning_rate?)")
+        return values
+
+    if validation is not None:
+        return fit_calibration_platt(logits(validation.positive), logits(validation.negative), density)
+    n, keys = graph.num_nodes, edge_keys(graph.pairs, graph.num_nodes)
+    if graph.num_pairs <= CALIBRATION_PAIRS:
+        every = torch.triu_indices(n, n, 1)
+        others = every[:, ~torch.isin(every[0] * n + every[1], keys)]
+    else:
+        with seeded(seed, "calibrate"):
+            others = sample_negative_pairs(keys, n, CALIBRATION_PAIRS)
+    weight = (graph.num_pairs - graph.num_edges) / others.shape[1]
+    return fit_calibration_intercept(logits(graph.pairs), logits(others), weight)
+
+
+def logits_of(likelihood: Any, pairs: Tensor) -> np.ndarray:
+    """``(P,)`` float64 logits of pairs of rows ``(2, P)``, in blocks, so that no array of P vectors is made."""
+    at_once = max(NUMBERS_AT_ONCE // likelihood.z.shape[-1], 1)
+    blocks = [likelihood.logits(part.to(likelihood.z.device)) for part in pairs.split(at_once, 1)]
+    return torch.cat(blocks).double().cpu().numpy()

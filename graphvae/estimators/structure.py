@@ -1,0 +1,155 @@
+"""Fitting a :class:`~graphvae.nn.structure.StructureNetwork` on hidden edges, and its logits beside a decoder's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphvae.data.graph import Graph
+from graphvae.data.splits import LinkSet
+from graphvae.estimators.held_out import matrix_of_ones
+from graphvae.kernels.negatives import edge_keys
+from graphvae.kernels.softplus import softplus
+from graphvae.nn.structure import PairFeatures, Structure, StructureNetwork
+from graphvae.training.randomness import seeded
+
+__all__ = ["BlendedPairs", "fit_structure"]
+
+# The share of edges that is hidden at a time; edges asked for in all, and at most of one hiding.
+RATE, EDGES, AT_ONCE = 0.1, 3000, 1500
+# Non-edges of one hiding: partners of each of some nodes, whose walks are made anyway.
+NODES, PARTNERS = 400, 40
+# Edges and non-edges of a step, and the learning rate.
+BATCH, OTHERS, LEARNING_RATE = 256, 1024, 0.01
+# Standard deviation of the prior of the two weights around a half.
+SPREAD = 0.5
+
+
+class BlendedPairs:
+    """Logits ``a score + b network + c`` of pairs: those of a decoder's likelihood and of what the edges say.
+
+    Args:
+        likelihood: of the decoder, at fixed latent positions.
+        network: fitted.
+        pairs: ``(2, E)`` edges of the graph that predictions are made from.
+    """
+
+    def __init__(self, likelihood: Any, network: Any, pairs: Tensor) -> None:
+        self.likelihood, self.network, self.z = likelihood, network, likelihood.z
+        self.features = network.features(pairs)
+        self._rows: tuple[Tensor, Tensor] | None = None
+
+    def logits(self, pairs: Tensor) -> Tensor:
+        """``(P,)`` logits of pairs ``(2, P)``."""
+        return self._blend(self.likelihood.logits(pairs), self.network.of_pairs(self.features, pairs))
+
+    def block_logits(self, rows: Tensor | slice, columns: Tensor | slice) -> Tensor:
+        """``(R, C)`` logits of every pair of a row and a column; other columns of the same rows are at hand."""
+        nodes = torch.arange(self.features.num_nodes, device=self.z.device)[rows]
+        if self._rows is None or not torch.equal(self._rows[0], nodes):
+            self._rows = nodes, self.network.of_rows(self.features, nodes)
+        return self._blend(self.likelihood.block_logits(rows, columns), self._rows[1][:, columns])
+
+    @torch.no_grad()
+    def weigh(self, held: LinkSet, known: Tensor, seed: int) -> None:
+        """Fit the weights of the two logits on validation pairs, and on more non-edges than these have.
+
+        Minimises the balanced log loss, in nats per edge, plus ``((a - 1/2)² + (b - 1/2)²) / (2 SPREAD²)``, with a and
+        b at least 0: on few pairs both count alike.
+
+        Args:
+            held: validation pairs.
+            known: sorted keys of every edge that is known.
+            seed: of the non-edges that are added.
+        """
+        from scipy.optimize import minimize
+
+        with seeded(seed, "weigh"):
+            pairs = torch.cat([held.positive, held.negative, _others(known, self.features.num_nodes)], 1)
+        pairs, edges = pairs.to(self.z.device), held.positive.shape[1]
+        logits = self.likelihood.logits(pairs), self.network.of_pairs(self.features, pairs)
+        own, told = (values.double().cpu().numpy() for values in logits)
+        design = np.stack([own, told, np.ones_like(own)])
+        sign = np.where(np.arange(own.size) < edges, 1.0, -1.0)
+        weight = np.where(sign > 0, 1.0, edges / max(own.size - edges, 1))
+
+        def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
+            margin, off = sign * (theta @ design), theta[:2] - 0.5
+            gradient = -design @ (weight * sign * np.exp(-np.logaddexp(0.0, margin)))
+            gradient[:2] += off / SPREAD**2
+            return float(weight @ np.logaddexp(0.0, -margin) + off @ off / (2 * SPREAD**2)), gradient
+
+        bounds = [(0, None), (0, None), (None, None)]
+        found = minimize(loss, np.array([0.5, 0.5, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
+        self.network.weights.copy_(torch.from_numpy(found.x))
+
+    def _blend(self, own: Tensor, told: Tensor) -> Tensor:
+        a, b, c = self.network.weights
+        return a * own + b * told + c
+
+
+def fit_structure(settings: Structure, graph: Graph, seed: int, device: torch.device) -> StructureNetwork:
+    """A network trained to tell hidden edges of ``graph`` from non-edges, by what the others say."""
+    n, pairs = graph.num_nodes, graph.pairs
+    hidden = max(1, int(RATE * pairs.shape[1]))
+    asked = min(hidden, AT_ONCE)
+    with seeded(seed, "structure", device=device):
+        network = settings.build(n).to(device)
+        order, known = torch.randperm(pairs.shape[1]), edge_keys(pairs, n)
+        positive, negative = [], []
+        for part in range(min(max(2, -(-EDGES // asked)), -(-pairs.shape[1] // hidden))):
+            chosen = order[part * hidden : (part + 1) * hidden]
+            kept = torch.ones(pairs.shape[1], dtype=torch.bool)
+            kept[chosen] = False
+            features = _features(network, pairs[:, kept])
+            positive.append(_all(features, pairs[:, chosen[:AT_ONCE]]))
+            negative.append(_all(features, _others(known, n)))
+        edges, others = torch.cat(positive), torch.cat(negative)
+        network.scale_to(torch.cat([edges, others]))
+        _train(network, edges, others, settings.steps)
+        _features(network, pairs)
+    return network.eval()
+
+
+def _features(network: StructureNetwork, pairs: Tensor) -> PairFeatures:
+    """The same after the spectral embedding of that graph has become the network's."""
+    from graphvae.evaluation.spectral import spectral_positions
+
+    n, dimensions = network.positions.shape
+    found = spectral_positions(matrix_of_ones(torch.cat([pairs, pairs.flip(0)], 1).numpy(), n), dimensions)
+    network.positions.zero_()
+    network.positions[:, : found.shape[1]] = torch.from_numpy(found).to(network.positions)
+    return network.features(pairs)
+
+
+def _others(known: Tensor, num_nodes: int) -> Tensor:
+    """``(2, Q)`` non-edges u < v: for some nodes, uniform partners, so that few walks say all."""
+    nodes = torch.randperm(num_nodes)[:NODES].repeat_interleave(PARTNERS)
+    partners = torch.randint(num_nodes, (len(nodes),))
+    u, v = torch.minimum(nodes, partners), torch.maximum(nodes, partners)
+    free = (u != v) & ~torch.isin(u * num_nodes + v, known)
+    return torch.stack([u[free], v[free]])
+
+
+def _all(features: PairFeatures, pairs: Tensor) -> Tensor:
+    """``(P, F)`` features of pairs ``(2, P)``."""
+    out = features.positions.new_zeros(pairs.shape[1], features.hops + 3)
+    for some, values in features.pairs(pairs.to(out.device)):
+        out[some] = values
+    return out
+
+
+def _train(network: StructureNetwork, edges: Tensor, others: Tensor, steps: int) -> None:
+    """Minimise the balanced log loss of features of edges and of non-edges."""
+    optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
+    for _ in range(steps):
+        batch = [some[torch.randint(len(some), (size,))] for some, size in ((edges, BATCH), (others, OTHERS))]
+        loss = softplus(-network(batch[0])).mean() + softplus(network(batch[1])).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
