@@ -47,7 +47,7 @@ def loss(kind: str, nodes: int, edges: int) -> Any:
         def run() -> float:
             value = -KipfPseudoLikelihood(PairwiseBernoulli(z)).log_prob(target) / nodes**2
             torch.autograd.grad(value, z)
-            return float(value)
+            return float(value.detach())
     else:
         label = torch.eye(nodes)
         label[pairs[0], pairs[1]] = label[pairs[1], pairs[0]] = 1.0
@@ -58,7 +58,7 @@ def loss(kind: str, nodes: int, edges: int) -> Any:
         def run() -> float:
             value = norm * torch.nn.functional.binary_cross_entropy_with_logits(z @ z.T, label, pos_weight=weight)
             torch.autograd.grad(value, z)
-            return float(value)
+            return float(value.detach())
 
     return run
 

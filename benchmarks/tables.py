@@ -210,6 +210,23 @@ def memory_sentence() -> str:
     )
 
 
+def own_data_table() -> str:
+    """Time and memory of reading a large CSV, and of recommendations among many nodes."""
+    cases = load("own_data.json")["cases"]
+    csv, links = cases["load_csv"], cases["recommend"]
+    count = lambda number: f"{number:,}".replace(",", " ")
+    rows = [
+        (f"a CSV of {count(csv['edges'])} edges between {count(csv['nodes'])} strings, read and validated", csv),
+        (
+            f"a run of {count(links['nodes'])} nodes and {count(links['edges'])} edges loaded, and the "
+            f"{links['k']} best partners of {count(links['asked'])} of them found",
+            links,
+        ),
+    ]
+    lines = ["| | seconds | memory beyond the import, MiB |", "|---|---|---|"]
+    return "\n".join(lines + [f"| {text} | {case['seconds']:.1f} | {case['beyond_mib']:.0f} |" for text, case in rows])
+
+
 if __name__ == "__main__":
     made = (links_table, likelihood_table, digits_table, generation_table, burda_table, few_labels_table)
     print(
@@ -223,6 +240,7 @@ if __name__ == "__main__":
                 paths_table,
                 memory_sentence,
                 scatter_sentence,
+                own_data_table,
             )
         ),
         sep="\n\n",

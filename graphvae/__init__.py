@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from graphvae.estimators.semi_supervised import SemiSupervisedVAE
     from graphvae.estimators.vgae import GAE, VGAE
     from graphvae.export.embeddings import Embeddings
+    from graphvae.training.adversary import Adversarial
     from graphvae.training.masked import MaskedEdges
     from graphvae.training.selection import Selection
     from graphvae.variational.bound import Bound, bound
@@ -34,6 +35,7 @@ __all__ = [
     "GAE",
     "VAE",
     "VGAE",
+    "Adversarial",
     "Bound",
     "Comparison",
     "Embeddings",
@@ -65,6 +67,7 @@ _HOME = {
     "compare": "graphvae.estimators.comparison",
     "GAE": "graphvae.estimators.vgae",
     "VGAE": "graphvae.estimators.vgae",
+    "Adversarial": "graphvae.training.adversary",
     "MaskedEdges": "graphvae.training.masked",
     "Selection": "graphvae.training.selection",
     "Bound": "graphvae.variational.bound",

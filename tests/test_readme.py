@@ -40,6 +40,7 @@ def tables() -> ModuleType:
         ("docs/speed.md", "paths_table", "paths.json"),
         ("docs/speed.md", "memory_sentence", "fit_memory.json"),
         ("docs/speed.md", "scatter_sentence", "propagation.json"),
+        ("docs/own_data.md", "own_data_table", "own_data.json"),
     ],
 )
 def test_tables_come_from_the_committed_results(page: str, name: str, result: str) -> None:
@@ -66,6 +67,7 @@ def test_every_result_is_in_a_table() -> None:
         "paths",
         "fit_memory",
         "propagation",
+        "own_data",
     }
     assert {path.stem for path in (ROOT / "benchmarks" / "results").glob("*.json")} == used
 

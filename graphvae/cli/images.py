@@ -13,6 +13,7 @@ from graphvae._check import InputError
 from graphvae.cli.output import say, show, table
 
 if TYPE_CHECKING:
+    from graphvae.cli.prepare import Prepared
     from graphvae.data.images import Images
 
 __all__ = ["IMAGE_MODELS", "evaluate_images", "held_out", "plot", "sample", "train_images"]
@@ -22,43 +23,28 @@ IMAGE_MODELS = {"ae": "AE", "vae": "VAE", "cvae": "CVAE", "m2": "SemiSupervisedV
 Run = Annotated[Path, typer.Argument(help="A run folder, as written by graphvae train.")]
 
 
-def train_images(
-    data: str,
-    model: str,
-    settings: dict[str, Any],
-    *,
-    test: float,
-    out: Path | None,
-    overwrite: bool,
-    quiet: bool,
-    as_json: bool,
-) -> None:
+def train_images(run: Prepared, *, quiet: bool, as_json: bool) -> None:
     """Train an image model, score it on held-out images, and write a run folder."""
-    from graphvae.estimators.image_run import IMAGE_ESTIMATORS, save_image_run
+    from graphvae.estimators.image_run import save_image_run
+    from graphvae.estimators.parameters import component
     from graphvae.estimators.run_folder import check_target, write_metrics
+    from graphvae.nn.convolutional import ConvNetwork
 
-    estimator = IMAGE_ESTIMATORS[IMAGE_MODELS[model]]()
-    known = estimator.get_params()
-    for name in settings:
-        if name not in known:
-            raise InputError(
-                f"--{name.replace('_', '-')}: {model} has no such setting; expected among {', '.join(known)}"
-            )
-    estimator.set_params(**settings)
-    folder = out or Path("runs") / f"{Path(data).name.split('.')[0]}-{model}-{settings['seed']}"
-    check_target(folder, overwrite=overwrite)
-    origin = {"name": data, "test": test, "seed": settings["seed"]}
+    check_target(run.folder, overwrite=run.overwrite)
+    estimator = run.estimator
+    origin = {"name": run.data, "test": run.test, "seed": estimator.seed}
     train, held = _parts(origin)
-    say(f"{data}: {len(train)} images to train on, {len(held)} for the test, {train.num_features} values each")
+    say(f"{run.data}: {len(train)} images to train on, {len(held)} for the test, {train.num_features} values each")
     # Only convolutions care which pixels are neighbours.
-    pixels = train.unflat().x if settings.get("network") == "conv" else train.x
+    is_conv = isinstance(component("network", estimator.network), ConvNetwork)
+    pixels = train.unflat().x if is_conv else train.x
     estimator.fit(pixels, train.y, progress=not quiet)
     text, figures = _scores(estimator, held)
-    save_image_run(estimator, folder, overwrite=overwrite)
-    metrics = {"run": str(folder), "data": origin, "test": figures}
-    write_metrics(folder, metrics)
+    save_image_run(estimator, run.folder, overwrite=run.overwrite)
+    metrics = {"run": str(run.folder), "data": origin, "test": figures}
+    write_metrics(run.folder, metrics)
     show(text, metrics, as_json=as_json)
-    say(f"written to {folder}")
+    say(f"written to {run.folder}")
 
 
 def evaluate_images(run: Path, *, as_json: bool) -> None:

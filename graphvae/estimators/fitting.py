@@ -15,7 +15,9 @@ from torch import Tensor
 from graphvae._check import InputError, integer, number
 from graphvae.data.fields import rows_of
 from graphvae.data.graph import Graph
+from graphvae.data.pairs import note
 from graphvae.data.splits import LinkSet, LinkSplit
+from graphvae.estimators.edge_weights import weights_ignored
 from graphvae.estimators.parameters import component, to_json
 from graphvae.estimators.predicting import calibrate, logits_of, predictions
 from graphvae.estimators.structure import BlendedPairs, fit_structure
@@ -24,12 +26,13 @@ from graphvae.kernels.negatives import edge_keys
 from graphvae.nn.autoencoder import Autoencoder
 from graphvae.nn.encoders import GCN
 from graphvae.nn.inputs import GraphInputs
+from graphvae.training.adversary import Adversarial, Adversary
+from graphvae.training.graph_step import graph_step
 from graphvae.training.loop import check_learning_rate, resolve_device, train
 from graphvae.training.objectives import objective_named
 from graphvae.training.progress import progress_bar
 from graphvae.training.randomness import check_seed, seeded
 from graphvae.training.selection import Selection
-from graphvae.variational.bound import bound
 from graphvae.variational.posteriors import PosteriorFamily
 
 __all__ = [
@@ -191,7 +194,7 @@ def build_module(
         prior = options["prior"] or component("prior", family.default_prior)
         prior = prior.build(num_features=num_features, latent_dim=options["latent_dim"])
         decoder = options["decoder"].build(
-            latent_dim=options["latent_dim"], likelihood_based=options["objective"].is_bound, density=density
+            latent_dim=options["latent_dim"], likelihood_based=options["objective"].likelihood_based, density=density
         )
         chosen = options["encoder"]
         own = {name: options[name] for name in ("hidden_dims", "dropout")} if isinstance(chosen, GCN) else {}
@@ -221,29 +224,19 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
     options, device = check_params(params), resolve_device(params["device"])
     if options["patience"] is not None and validation is None:
         raise InputError(f"patience={params['patience']}: selection needs validation pairs; fit a split with val > 0")
-    objective, variational = options["objective"], family.variational
+    objective = options["objective"]
     module = build_module(options, family, graph.num_nodes, graph.num_features, graph.density).to(device)
+    ignored = weights_ignored(module.encoder, graph)
+    if ignored is not None:
+        note(ignored)
     inputs, target = inputs_of(graph, device), EdgeSet(graph.pairs.to(device), graph.num_nodes)
     path = objective.choose_path(
         graph.num_nodes, graph.num_edges, options["latent_dim"], device, options["decoder"].inner_product
     )
-    pair_sum = objective.pair_sum(path, target)
-
-    def step(epoch: int, batch: int) -> tuple[Tensor, dict[str, Tensor]]:
-        seen, scored = objective.view(inputs, target)
-        posterior, prior = module(seen)
-        terms = bound(
-            posterior,
-            prior,
-            lambda z: objective.reconstruct(module.decode(z), pair_sum),
-            scored,
-            samples=options["samples"],
-            analytic=family.analytic_kl,
-        )
-        beta = options["beta"] * min(1.0, epoch / max(options["kl_warmup"], 1))
-        reconstruction, kl = terms.log_likelihood.mean(), terms.kl.mean()
-        loss = objective.loss(reconstruction, kl, graph.num_nodes, beta)
-        return loss, {"reconstruction": reconstruction, **({"kl": kl} if variational else {})}
+    adversary = None
+    if isinstance(objective, Adversarial):
+        with seeded(options["seed"], "initialise", "adversary"):
+            adversary = Adversary(objective, options["latent_dim"], device)
 
     @torch.no_grad()
     def validate(held: LinkSet) -> dict[str, float]:
@@ -260,7 +253,7 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
     with progress_bar(options["epochs"], enabled=progress) as callback:
         result = train(
             module,
-            step,
+            graph_step(module, family, options, inputs, target, path, adversary),
             epochs=options["epochs"],
             learning_rate=options["learning_rate"],
             seed=options["seed"],
@@ -268,6 +261,7 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
             validate=None if validation is None else partial(validate, validation),
             patience=options["patience"],
             callback=callback,
+            opponent=adversary,
             # The estimate's shifts and the sampled non-edges are looked at on the host.
             static_from=max(options["kl_warmup"], 1) if path == "exact" else None,
         )

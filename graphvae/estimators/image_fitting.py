@@ -158,11 +158,11 @@ def bound_objective(
             analytic=options["posterior"].analytic_kl and not iwae,
             free_bits=options["free_bits"],
         )
-        value = terms.iwae() if iwae else terms.elbo(beta)
-        figures = {"reconstruction": terms.log_likelihood.detach().mean()}
+        mean = terms.mean()
+        figures = {"reconstruction": mean.log_likelihood.detach()}
         if options["posterior"].variational:
-            figures["kl"] = terms.kl.detach().mean()
-        return -value.mean(), figures
+            figures["kl"] = mean.kl.detach()
+        return -(terms.iwae().mean() if iwae else mean.elbo(beta)), figures
 
     return objective
 

@@ -12,6 +12,7 @@ from graphvae.nn.encoders import ENCODERS
 from graphvae.nn.networks import NETWORKS
 from graphvae.nn.priors import PRIORS
 from graphvae.nn.structure import Structure
+from graphvae.training.adversary import Adversarial
 from graphvae.training.masked import MaskedEdges
 from graphvae.training.selection import Selection
 from graphvae.variational.observations import OBSERVATIONS
@@ -27,7 +28,7 @@ COMPONENTS: dict[str, dict[str, Any]] = {
     "encoder": dict(ENCODERS),
     "likelihood": dict(OBSERVATIONS),
     "network": dict(NETWORKS),
-    "objective": {"masked": MaskedEdges},
+    "objective": {"masked": MaskedEdges, "adversarial": Adversarial},
     "patience": {"selection": Selection},
     "posterior": {name: type(family) for name, family in POSTERIORS.items()},
     "prior": dict(PRIORS),

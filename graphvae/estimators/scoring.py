@@ -10,6 +10,7 @@ import torch
 from graphvae._check import InputError, integer, one_of
 from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSplit
+from graphvae.estimators.edge_weights import weights_ignored
 from graphvae.estimators.fitting import Fitted, encode
 from graphvae.estimators.held_out import held_out, row_logits, scorer_of
 from graphvae.estimators.likelihood import elbo_terms, pairs_in_report
@@ -55,7 +56,8 @@ def evaluate(
     positive, negative, graph = held.positive, held.negative, held.graph
     predictor = predictions(fitted.module, encode(fitted, graph)[0], graph.pairs)
     scores = logits_of(predictor, torch.from_numpy(positive)), logits_of(predictor, torch.from_numpy(negative))
-    rows, notes = {fitted.label: held.figures(*scores, row_logits(predictor))}, [*filter(None, [fitted.why])]
+    rows = {fitted.label: held.figures(*scores, row_logits(predictor))}
+    notes = [each for each in (fitted.why, weights_ignored(fitted.module.encoder, graph)) if each]
     for name, heuristic in HEURISTICS.items():
         found = held.baseline(name)
         if found is not None:

@@ -13,6 +13,7 @@ from graphvae.estimators.parameters import component
 from graphvae.nn.hops import HopEncoder
 from graphvae.nn.pair_scores import MLPDecoder
 from graphvae.nn.structure import Structure
+from graphvae.training.adversary import Adversarial
 from graphvae.training.masked import MaskedEdges
 from graphvae.training.selection import Selection
 from graphvae.variational.posteriors import POSTERIORS, PosteriorFamily
@@ -64,8 +65,10 @@ class VGAE(GraphEstimator):
         hidden_dims: widths of the encoder's hidden layers; ``()`` is the linear model.
         objective: ``"kipf"`` (the paper's weighted loss; no bound), ``"elbo"`` (the true bound), ``"sampled"`` (edges
             against sampled non-edges), ``"masked"`` (edges hidden from the encoder against sampled non-edges) or a
-            :class:`~graphvae.training.masked.MaskedEdges` with settings. The first two take the sum over all pairs
-            exactly or by an unbiased estimate, as size makes sensible (see ``fitted.path``); ``"kipf:exact"``,
+            :class:`~graphvae.training.masked.MaskedEdges` with settings; ``"adversarial"`` (ARGVA: the first of these
+            and a discriminator; ``"adversarial:elbo"`` another) or an
+            :class:`~graphvae.training.adversary.Adversarial`. The first two take the sum over all pairs exactly or by
+            an unbiased estimate, as size makes sensible (see ``fitted.path``); ``"kipf:exact"``,
             ``"elbo:control-variate"`` ask for one.
         posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``, ``"point"``, or
             such a family with settings.
@@ -104,7 +107,7 @@ class VGAE(GraphEstimator):
         self,
         latent_dim: int = 16,
         hidden_dims: Sequence[int] = (32,),
-        objective: str | MaskedEdges = "kipf",
+        objective: str | MaskedEdges | Adversarial = "kipf",
         posterior: str | PosteriorFamily = "gaussian",
         prior: str | nn.Module | None = None,
         encoder: Any = "gcn",
@@ -161,7 +164,8 @@ class GAE(GraphEstimator):
     Args:
         latent_dim: D, dimension of the latent space.
         hidden_dims: widths of the encoder's hidden layers; ``()`` is the linear model.
-        objective: ``"kipf"``, ``"elbo"`` (here the likelihood alone), ``"sampled"`` or ``"masked"``; see :class:`VGAE`.
+        objective: ``"kipf"``, ``"elbo"`` (here the likelihood alone), ``"sampled"``, ``"masked"`` or ``"adversarial"``
+            (ARGA); see :class:`VGAE`.
         encoder: see :class:`VGAE`.
         decoder: see :class:`VGAE`.
         dropout: rate in the encoder.
@@ -179,7 +183,7 @@ class GAE(GraphEstimator):
         self,
         latent_dim: int = 16,
         hidden_dims: Sequence[int] = (32,),
-        objective: str | MaskedEdges = "kipf",
+        objective: str | MaskedEdges | Adversarial = "kipf",
         encoder: Any = "gcn",
         decoder: Any = "inner_product",
         dropout: float = 0.0,

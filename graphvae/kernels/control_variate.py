@@ -128,6 +128,7 @@ def pair_softplus_estimate(
     variate: ControlVariate,
     *,
     edge_logits: Tensor | None = None,
+    signature: Tensor | None = None,
     shifts: int | Sequence[int] = 2,
     block: int | None = None,
 ) -> Tensor:
@@ -139,6 +140,7 @@ def pair_softplus_estimate(
         z, scale, bias: ``(N, D)``, ``()`` and ``()``, as there.
         variate: the state for this graph; a call with gradients enabled leaves its sums there for the next fit.
         edge_logits: ``(E,)`` logits of the edges that ``variate`` was made with.
+        signature: ``(D,)`` factors of the products of the dimensions; None is all ones.
         shifts: R, how many to draw, or the shifts themselves, each uniform on 1..N-1.
         block: rows at a time; None picks. The result does not depend on it but for rounding.
 
@@ -162,7 +164,8 @@ def pair_softplus_estimate(
     if not torch.is_grad_enabled():
         z, scale, bias = z.detach(), scale.detach(), bias.detach()
     block = min(integer("block", block, low=1), max(n, 1))
-    value, sums = _Estimate.apply(z, scale, bias, variate, variate.refit(bias), shifts, block)
+    signature = z.new_ones(z.shape[1]) if signature is None else signature
+    value, sums = _Estimate.apply(z, scale, bias, signature, variate, variate.refit(bias), shifts, block)
     if torch.is_grad_enabled():
         variate.receive(sums)
     return value if edge_logits is None else value + 2 * variate.residual_sum(edge_logits)
@@ -171,7 +174,15 @@ def pair_softplus_estimate(
 class _Estimate(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, z: Tensor, scale: Tensor, bias: Tensor, variate: ControlVariate, fit: tuple, shifts: list, block: int
+        ctx: Any,
+        z: Tensor,
+        scale: Tensor,
+        bias: Tensor,
+        signs: Tensor,
+        variate: ControlVariate,
+        fit: tuple,
+        shifts: list,
+        block: int,
     ) -> tuple[Tensor, Tensor]:
         (n, d), (m, c0, c1, c2) = z.shape, fit
         z = _gather(z, variate.order)
@@ -180,22 +191,23 @@ class _Estimate(torch.autograd.Function):
             total += rows.sum(0)
             second += rows.T @ rows
         # t = scale z_i . z_j + offset; sums of q, and of its derivatives in scale and bias.
-        inner, squares = _numbers(total.dot(total)), _numbers(second.square().sum())
+        inner = _numbers(total.dot(signs * total))
+        squares = _numbers((signs[:, None] * second * signs).mul(second).sum())
         wide, offset = _numbers(scale), _numbers(bias) - m
         slope = c1 + 2 * c2 * offset
         value = (c0 + (c1 + c2 * offset) * offset) * n * n + wide * (slope * inner + c2 * wide * squares)
         to_scale, to_bias = slope * inner + 2 * c2 * wide * squares, slope * n * n + 2 * c2 * wide * inner
         g = None
         if ctx.needs_input_grad[0]:
-            g = torch.empty_like(z)  # dV/dz / (2 scale), in the order of the shuffled nodes
-            constant, matrix = (total * slope).to(z.dtype), (second * (2 * c2 * wide)).to(z.dtype)
+            g = torch.empty_like(z)  # dV/dz / (2 scale) but for the signs, in the order of the shuffled nodes
+            constant, matrix = (total * slope).to(z.dtype), (signs[:, None] * second * (2 * c2 * wide)).to(z.dtype)
             for rows, out in zip(z.split(block), g.split(block), strict=True):
                 torch.addmm(constant, rows, matrix, out=out)
 
         # Gram matrices of 1, t, sigmoid, softplus and z_i . z_j: over the diagonal, and over the shifted pairs.
         weight = (n - 1) / len(shifts)
         sums = _at_once if 0 < n <= block else _in_blocks
-        diagonal, sampled = sums(z, shifts, block, variate, _Residuals(wide, offset, fit), weight, g)
+        diagonal, sampled = sums(z, signs, shifts, block, variate, _Residuals(wide, offset, fit), weight, g)
 
         gram = _numbers((diagonal + weight * sampled).flatten())
         value = value + gram[3] - c0 * gram[0] - c1 * gram[1] - c2 * gram[6]
@@ -203,16 +215,16 @@ class _Estimate(torch.autograd.Function):
         to_scale = to_scale + gram[14] - c1 * gram[4] - 2 * c2 * gram[9]
         to_bias = to_bias + gram[2] - c1 * gram[0] - 2 * c2 * gram[1]
         ctx.place = variate.place
-        ctx.save_for_backward(scale, g, _scalar(to_scale, scale), _scalar(to_bias, bias))
+        ctx.save_for_backward(scale, signs, g, _scalar(to_scale, scale), _scalar(to_bias, bias))
         ctx.mark_non_differentiable(sampled)
         return _scalar(value, z), sampled
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        scale, g, to_scale, to_bias = ctx.saved_tensors
-        to_z = None if g is None else _gather(g, ctx.place).mul_(2 * scale * grads[0])
-        return to_z, grads[0] * to_scale, grads[0] * to_bias, None, None, None, None
+        scale, signs, g, to_scale, to_bias = ctx.saved_tensors
+        to_z = None if g is None else _gather(g, ctx.place).mul_(2 * scale * grads[0] * signs)
+        return to_z, grads[0] * to_scale, grads[0] * to_bias, None, None, None, None, None
 
 
 def _numbers(x: Tensor) -> Any:
@@ -253,6 +265,7 @@ class _Residuals(NamedTuple):
 
 def _at_once(
     z: Tensor,
+    signs: Tensor,
     shifts: Sequence[int],
     block: int,
     variate: ControlVariate,
@@ -266,7 +279,7 @@ def _at_once(
     products, rows = z.new_empty(len(offsets), n, d), z.new_empty(5, len(offsets), n)
     for k, out in zip(offsets, products, strict=True):
         torch.mul(z, ring[k : k + n], out=out)
-    torch.mv(products.view(-1, d), z.new_ones(d), out=rows[4].view(-1))
+    torch.mv(products.view(-1, d), signs, out=rows[4].view(-1))
     residuals.fill(rows)
     if len(variate.edge_keys):
         for index, k in enumerate(shifts, 1):
@@ -284,6 +297,7 @@ def _at_once(
 
 def _in_blocks(
     z: Tensor,
+    signs: Tensor,
     shifts: Sequence[int],
     block: int,
     variate: ControlVariate,
@@ -294,10 +308,10 @@ def _in_blocks(
     """Block after block of nodes, each with all shifts while it is in the cache."""
     n, d = z.shape
     diagonal, sampled = z.new_zeros(2, 5, 5, dtype=torch.float64)
-    work, product, ones = z.new_empty(5, block), z.new_empty(block, d), z.new_ones(d)
+    work, product = z.new_empty(5, block), z.new_empty(block, d)
     for k, i, j, size in _slices(n, block, (0, *shifts)):
         left, right, rows = z[i : i + size], z[j : j + size], work[:, :size]
-        torch.mv(torch.mul(left, right, out=product[:size]), ones, out=rows[4])
+        torch.mv(torch.mul(left, right, out=product[:size]), signs, out=rows[4])
         residuals.fill(rows)
         if len(variate.edge_keys):
             variate.clear_edges(rows, k, i)

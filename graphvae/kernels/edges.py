@@ -60,21 +60,26 @@ class EdgeSet:
         return self._matrix.with_values(weight[self._edge])
 
 
-def edge_dots(z: Tensor, edges: EdgeSet) -> Tensor:
-    """``(E,)`` inner products ``z_u . z_v`` of ``z`` ``(N, D)``; differentiable once."""
-    return _Dots.apply(z, edges)
+def edge_dots(z: Tensor, edges: EdgeSet, signature: Tensor | None = None) -> Tensor:
+    """``(E,)`` inner products ``z_u . z_v`` of ``z`` ``(N, D)``; differentiable once.
+
+    With a ``signature`` ``(D,)`` they are ``sum_d e_d z_ud z_vd``.
+    """
+    return _Dots.apply(z, edges, signature)
 
 
 class _Dots(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, z: Tensor, edges: EdgeSet) -> Tensor:
-        ctx.save_for_backward(z)
+    def forward(ctx: Any, z: Tensor, edges: EdgeSet, signature: Tensor | None) -> Tensor:
+        # The signs go to one end, in the forward pass and in the gradient.
+        signed = z if signature is None else z * signature
+        ctx.save_for_backward(signed)
         ctx.edges = edges
         blocks = zip(*(ends.split(BLOCK[z.device.type]) for ends in edges.pairs), strict=True)
-        return torch.cat([z.index_select(0, u).mul_(z.index_select(0, v)).sum(-1) for u, v in blocks])
+        return torch.cat([signed.index_select(0, u).mul_(z.index_select(0, v)).sum(-1) for u, v in blocks])
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        (z,) = ctx.saved_tensors
-        return propagate(ctx.edges.weighted(grads[0]), z), None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (signed,) = ctx.saved_tensors
+        return propagate(ctx.edges.weighted(grads[0]), signed), None, None

@@ -4,8 +4,10 @@ With logits ``s_ij = scale z_i . z_j + bias`` the sum over all ordered pairs, th
 
     V = sum_ij softplus(s_ij),   dV/dz_i = 2 scale g_i,   dV/dscale = sum_i z_i . g_i,   dV/dbias = sum_ij sigma(s_ij),
 
-where ``g_i = sum_j sigma(s_ij) z_j``. One pass over the tiles of the upper triangle gives the value and ``g`` together,
-so nothing is stored between forward and backward but arrays of the size of ``z``.
+where ``g_i = sum_j sigma(s_ij) z_j``. With a signature, signs ``e`` of the dimensions, ``z_i . z_j`` is the indefinite
+``sum_d e_d z_id z_jd``, and ``e`` is a factor of ``dV/dz_i`` and of the product in ``dV/dscale``. One pass over the
+tiles of the upper triangle gives the value and ``g`` together, so nothing is stored between forward and backward but
+arrays of the size of ``z``.
 """
 
 from __future__ import annotations
@@ -28,7 +30,13 @@ BLOCK = {"cpu": 512, "cuda": 4096}
 
 
 def pair_softplus_sum(
-    z: Tensor, scale: Tensor, bias: Tensor, *, block: int | None = None, backend: str | None = None
+    z: Tensor,
+    scale: Tensor,
+    bias: Tensor,
+    *,
+    signature: Tensor | None = None,
+    block: int | None = None,
+    backend: str | None = None,
 ) -> Tensor:
     """``sum_ij softplus(scale z_i . z_j + bias)`` over all N² ordered pairs, i = j included; in nats.
 
@@ -36,21 +44,22 @@ def pair_softplus_sum(
         z: ``(N, D)`` latent positions.
         scale: ``()`` factor of the inner product.
         bias: ``()`` intercept.
+        signature: ``(D,)`` factors of the products of the dimensions; None is all ones.
         block: rows in one tile of ``"blockwise"``; the result does not depend on it but for rounding; None picks.
         backend: ``"reference"`` (dense, O(N²) memory), ``"blockwise"``, ``"triton"`` (float32 on a GPU, products in
-            tf32) or ``"triton-fp32"``; None picks.
+            tf32; no signature) or ``"triton-fp32"``; None picks.
 
     Returns:
         ``()`` sum in the dtype of ``z``, accumulated in float64; differentiable once in ``z``, ``scale`` and ``bias``.
 
     Raises:
-        InputError: if ``z`` is not a matrix, ``block`` not positive or the backend unknown.
+        InputError: if ``z`` is not a matrix, ``block`` not positive or the backend unknown or not for signatures.
     """
     if z.dim() != 2:
         raise InputError(f"z has shape {tuple(z.shape)}: expected (N, D)")
-    chosen = backend or ("triton" if triton_runs_on(z) else "blockwise")
+    chosen = backend or ("triton" if signature is None and triton_runs_on(z) else "blockwise")
     block = integer("block", BLOCK[z.device.type] if block is None else block, low=1)
-    return resolve("backend", chosen, BACKENDS)(z, scale, bias, block)
+    return resolve("backend", chosen, BACKENDS)(z, scale, bias, block, signature)
 
 
 def tiles(n: int, block: int) -> Iterator[tuple[slice, slice]]:
@@ -61,97 +70,153 @@ def tiles(n: int, block: int) -> Iterator[tuple[slice, slice]]:
 
 
 @torch.no_grad()
-def pair_sigmoid_sum(z: Tensor, scale: Tensor, bias: Tensor, *, block: int | None = None) -> float:
+def pair_sigmoid_sum(
+    z: Tensor, scale: Tensor, bias: Tensor, *, signature: Tensor | None = None, block: int | None = None
+) -> float:
     """``sum_{i<j} sigma(scale z_i . z_j + bias)``: the expected number of edges."""
-    total = 0.0
+    total, left = 0.0, z if signature is None else z * signature
     for rows, columns in tiles(len(z), block or BLOCK[z.device.type]):
-        p = torch.sigmoid(z[rows] @ z[columns].T * scale + bias)
+        p = torch.sigmoid(left[rows] @ z[columns].T * scale + bias)
         p = p.triu(1) if rows == columns else p
         total += float(p.sum(dtype=torch.float64))
     return total
 
 
-#: V in float64, and if they are wanted ``g`` ``(N, D)`` and ``sum_ij sigma(s_ij)``, from z, scale, bias, the rows in a
-#: tile and whether they are.
-Sums = Callable[[Tensor, Tensor, Tensor, int, bool], "tuple[Tensor, Tensor | None, Tensor | None]"]
+#: V in float64, and where they are wanted ``g`` ``(N, D)`` and ``sum_ij sigma(s_ij)``, from z, scale, bias, the rows in
+#: a tile, the signature and whether each of the two is wanted; V and the sum as tensors ``()`` or numbers.
+Sums = Callable[[Tensor, Tensor, Tensor, int, "Tensor | None", bool, bool], "tuple[Any, Tensor | None, Any]"]
+
+#: The sum, differentiable, from z, scale, bias, the rows in a tile and, if it is not all ones, the signature.
+Backend = Callable[..., Tensor]
 
 
 class _PairSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, z: Tensor, scale: Tensor, bias: Tensor, block: int, sums: Sums) -> Tensor:
-        value, g, sigmoids = sums(z, scale, bias, block, any(ctx.needs_input_grad[:3]))
-        ctx.save_for_backward(z, scale, g, sigmoids)
-        return value.to(z.dtype)
+    def forward(
+        ctx: Any, z: Tensor, scale: Tensor, bias: Tensor, block: int, signature: Tensor | None, sums: Sums
+    ) -> Tensor:
+        wanted = any(ctx.needs_input_grad[:3]), ctx.needs_input_grad[2]
+        value, g, sigmoids = sums(z, scale, bias, block, signature, *wanted)
+        ctx.save_for_backward(z, scale, g if g is None or signature is None else g * signature)
+        ctx.sigmoids = sigmoids
+        return torch.as_tensor(value, dtype=torch.float64, device=z.device).to(z.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        z, scale, g, sigmoids = ctx.saved_tensors
+        z, scale, g = ctx.saved_tensors
         (grad,) = grads
         to_scale = (z.double() * g.double()).sum().to(scale.dtype)
-        return grad * 2 * scale * g, grad * to_scale, grad * sigmoids.to(scale.dtype), None, None
+        to_bias = torch.as_tensor(ctx.sigmoids, dtype=torch.float64, device=z.device).to(scale.dtype)
+        return grad * 2 * scale * g, grad * to_scale, grad * to_bias, None, None, None
 
 
 def _blockwise(
-    z: Tensor, scale: Tensor, bias: Tensor, block: int, gradient: bool
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    z: Tensor, scale: Tensor, bias: Tensor, block: int, signature: Tensor | None, gradient: bool, of_bias: bool
+) -> tuple[float, Tensor | None, float]:
     n, d = z.shape
-    left = z * scale
-    value = torch.zeros((), dtype=torch.float64, device=z.device)
-    sigmoids = torch.zeros((), dtype=torch.float64, device=z.device)
-    # g is kept transposed: skinny products run twice as fast when the long side is the last.
-    g = z.new_zeros(d, n)
-    for rows, columns in tiles(n, block):
-        s = torch.addmm(bias, left[rows], z[columns].T)
-        twice = 1.0 if rows == columns else 2.0
-        if not gradient:
-            value += twice * softplus(s).sum(dtype=torch.float64)
-            continue
-        value += twice * _softplus_sum_then_sigmoid_(s)
-        sigmoids += twice * s.sum()
-        g[:, rows].addmm_(z[columns].T, s.T)
-        if rows != columns:
-            g[:, columns].addmm_(z[rows].T, s)
-    return (value, g.T, sigmoids) if gradient else (value, None, None)
+    value, sigmoids = 0.0, 0.0
+    signed = z if signature is None else z * signature
+    left, right = signed * scale, z
+    if float(bias):
+        # One more product: a copy of the bias into every tile would cost more.
+        left, right = torch.cat([left, bias.to(z.dtype).expand(n, 1)], 1), torch.cat([z, z.new_ones(n, 1)], 1)
+    # What rows and columns of a tile add to g; skinny products are fastest when one is kept transposed.
+    of_rows, of_columns = z.new_zeros(n, d), z.new_zeros(d, n)
+    # No logit is above it (Cauchy and Schwarz).
+    top = float(scale.abs() * (signed * z).abs().sum(1).max() + bias) if n else 0.0
+    # Cut once: a slice for each tile takes as long as a product.
+    parts, sides, across = z.split(block), left.split(block), right.T.contiguous().split(block, 1)
+    lying = across if right is z else z.T.contiguous().split(block, 1)
+    into_rows, into_columns = of_rows.split(block), of_columns.split(block, 1)
+    # Two tiles of memory for all: fresh memory costs as much as the arithmetic.
+    memory = z.new_empty(2, min(block, n) ** 2)
+    for i in range(len(parts) if n else 0):
+        for j in range(i, len(parts)):
+            shape = len(parts[i]), len(parts[j])
+            if i == j or j == len(parts) - 1:
+                s, w = memory[:, : shape[0] * shape[1]].view(2, *shape)
+            torch.mm(sides[i], across[j], out=s)
+            twice = 1.0 if i == j else 2.0
+            if not gradient:
+                value += twice * float(softplus(s).sum(dtype=torch.float64))
+                continue
+            value += twice * _softplus_sum_then_sigmoid_(s, w, top)
+            if of_bias:
+                sigmoids += twice * float(s.sum())
+            into_rows[i].addmm_(s, parts[j])
+            if i != j:
+                into_columns[j].addmm_(lying[i], s)
+    return value, of_rows + of_columns.T if gradient else None, sigmoids
 
 
-def _softplus_sum_then_sigmoid_(s: Tensor) -> Tensor:
-    """``sum softplus(s)``; replaces ``s`` by its sigmoid, which the gradient needs.
+def _softplus_sum_then_sigmoid_(s: Tensor, w: Tensor, top: float) -> float:
+    """``sum softplus(s)``; replaces ``s`` by its sigmoid, which the gradient needs, and overwrites ``w`` of its shape.
 
-    In float32, the precision of training, the sum is ``sum max(s, 0) - sum log max(p, 1 - p)`` with ``p = sigmoid(s)``,
-    and one logarithm serves the product of 32 factors, each at least a half: a third of the cost of softplus, at an
-    absolute error of one rounding of ``1 - p`` a pair. In float64, the precision of reports, it is softplus itself.
+    In float32, the precision of training, both come from one exponential: with ``w = 1 + exp(s)`` the sigmoid is
+    ``exp(s) / w``, and one logarithm serves the product of as many ``w`` as cannot overflow. That is a third of the
+    cost of softplus, at an absolute error of one rounding of ``w`` a pair. In float64, the precision of reports, and
+    for logits whose exponential overflows, it is softplus itself.
+
+    Args:
+        s: logits.
+        w: memory.
+        top: a bound that none of them exceeds.
     """
-    if s.dtype != torch.float32 or s.numel() % 32:
-        total = softplus(s).sum(dtype=torch.float64)
-        s.sigmoid_()
-        return total
-    positive = torch.relu(s).sum()
+    if s.dtype == torch.float32:
+        factors = _factors(s, top)
+        if factors < 4:
+            top = float(s.max())
+            factors = _factors(s, top)
+        if top < 80:
+            torch.add(s.exp_(), 1, out=w)
+            s.div_(w)
+            return float(w.view(factors, -1).prod(0).log_().sum())
+    total = float(softplus(s).sum(dtype=torch.float64))
     s.sigmoid_()
-    product = torch.maximum(s, 1 - s).view(32, -1).prod(0)
-    return positive - product.log_().sum()
+    return total
 
 
-def _by(sums: Sums) -> Callable[[Tensor, Tensor, Tensor, int], Tensor]:
+def _factors(s: Tensor, top: float) -> int:
+    """How many ``1 + exp(s)`` can be multiplied: each is at most ``exp(top + 1)``, and float32 ends at exp(88)."""
+    factors = 32
+    while factors > 1 and (s.numel() % factors or factors * (max(top, 0.0) + 1) > 80):
+        factors //= 2
+    return factors
+
+
+def _by(sums: Sums) -> Backend:
     """The backend that takes its sums in this way."""
 
-    def backend(z: Tensor, scale: Tensor, bias: Tensor, block: int) -> Tensor:
+    def backend(z: Tensor, scale: Tensor, bias: Tensor, block: int, signature: Tensor | None = None) -> Tensor:
         if not torch.is_grad_enabled():
             # A Function is told that parameters need a gradient even here; detached, they get the value, precisely.
             z, scale, bias = z.detach(), scale.detach(), bias.detach()
-        return _PairSum.apply(z, scale, bias, block, sums)
+        return _PairSum.apply(z, scale, bias, block, signature, sums)
 
     return backend
 
 
-def _reference(z: Tensor, scale: Tensor, bias: Tensor, block: int) -> Tensor:
+def _reference(z: Tensor, scale: Tensor, bias: Tensor, block: int, signature: Tensor | None = None) -> Tensor:
     """The dense sum, O(N²) memory: what the others are tested against."""
-    return softplus(z @ z.T * scale + bias).sum()
+    left = z if signature is None else z * signature
+    return softplus(left @ z.T * scale + bias).sum()
 
 
-BACKENDS: dict[str, Callable[[Tensor, Tensor, Tensor, int], Tensor]] = {
+def _triton(precision: str) -> Backend:
+    def sums(
+        z: Tensor, scale: Tensor, bias: Tensor, block: int, signature: Tensor | None, gradient: bool, of_bias: bool
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        if signature is not None:
+            raise InputError("backend='triton': its kernel takes no signature; expected 'blockwise'")
+        return pair_sums(z, scale, bias, gradient, precision=precision)
+
+    return _by(sums)
+
+
+BACKENDS: dict[str, Backend] = {
     "reference": _reference,
     "blockwise": _by(_blockwise),
-    "triton": _by(lambda z, scale, bias, block, gradient: pair_sums(z, scale, bias, gradient)),
-    "triton-fp32": _by(lambda z, scale, bias, block, gradient: pair_sums(z, scale, bias, gradient, precision="fp32")),
+    "triton": _triton("tf32"),
+    "triton-fp32": _triton("fp32"),
 }

@@ -63,7 +63,7 @@ class _CustomNetwork(nn.Module):
 
     def __init__(self, body: nn.Module, width: int, latent_dim: int, posterior: PosteriorFamily) -> None:
         super().__init__()
-        self.body, self.weighted = body, _takes_weights(body)
+        self.body, self.uses_weights = body, _takes_weights(body)
         self.head = nn.Linear(width, posterior.width(latent_dim))
         self.posterior = posterior.build(latent_dim)
 
@@ -71,7 +71,7 @@ class _CustomNetwork(nn.Module):
         """``q(Z | X, A)``, batch shape ``()``, event shape ``(N, D)``; relative to the prior ``around`` if given."""
         x: Any = inputs.x
         x = x.to_dense() if isinstance(x, SparseMatrix) else x
-        given = {"edge_weight": inputs.edge_weight} if self.weighted else {}
+        given = {"edge_weight": inputs.edge_weight} if self.uses_weights else {}
         h = self.body(x, inputs.edge_index, **given)
         return self.posterior(self.head(h), event_dim=2, around=around)
 

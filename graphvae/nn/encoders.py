@@ -39,6 +39,8 @@ class GCNEncoder(nn.Module):
         Salha, Hennequin and Vazirgiannis, Simple and Effective Graph Autoencoders with One-Hop Linear Models (2020).
     """
 
+    uses_weights = True
+
     def __init__(
         self,
         in_features: int,

@@ -119,6 +119,7 @@ class HopNetwork(nn.Module):
         self.head = nn.Linear(width * (self.hops + 1), posterior.width(latent_dim))
         self.posterior = posterior.build(latent_dim)
         self.per_node = self.table is not None
+        self.uses_weights = self.hops > 0 and self.teleport < 1
 
     def forward(self, inputs: GraphInputs, around: Distribution | None = None) -> Distribution:
         """``q(Z | X, A)``, batch shape ``()``, event shape ``(N, D)``; relative to the prior ``around`` if given."""

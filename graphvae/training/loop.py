@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from graphvae.training.cuda_graph import CapturedStep, recorder_for
 from graphvae.training.randomness import seeded
 from graphvae.training.selection import Selection
 
-__all__ = ["NonFiniteError", "TrainingResult", "check_learning_rate", "resolve_device", "train"]
+__all__ = ["NonFiniteError", "Opponent", "TrainingResult", "check_learning_rate", "resolve_device", "train"]
 
 Step = Callable[[int, int], tuple[Tensor, Mapping[str, Tensor]]]
 
@@ -26,6 +26,16 @@ READ_EVERY, WORTH_CAPTURING = 64, 20
 
 class NonFiniteError(ArithmeticError):
     """Training met a NaN or an infinity; the message names the epoch and the term."""
+
+
+class Opponent(Protocol):
+    """A second player: what it trains, how fast, and its loss against what the step before has just made."""
+
+    module: nn.Module
+    learning_rate: float
+
+    def loss(self) -> Tensor:
+        """``()``; reaches ``module`` alone."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,7 @@ def train(
     patience: int | Selection | None = None,
     callback: Callable[[Mapping[str, float]], None] | None = None,
     static_from: int | None = None,
+    opponent: Opponent | None = None,
 ) -> TrainingResult:
     """Minimise a loss with Adam.
 
@@ -106,6 +117,8 @@ def train(
         callback: is given each record of the history as it is made; on a GPU, without ``validate``, up to 64 at once.
         static_from: the epoch from which on every step does the same but for what it draws from torch's generators, and
             reads nothing on the host; None if none does. On a GPU such steps become one CUDA graph.
+        opponent: a second player with an optimiser of its own, who moves after every step of the first; its loss is
+            the term ``opponent`` of a record.
 
     Raises:
         InputError: for ``patience`` without ``validate``.
@@ -116,6 +129,7 @@ def train(
         raise InputError(f"patience={patience}: expected validate as well; without it nothing can be selected")
     first, last = check_learning_rate(learning_rate)
     optimiser = Adam(module.parameters())
+    answer = None if opponent is None else Adam(opponent.module.parameters())
     recorder = recorder_for(device)
     # A captured step reads a rate that changes where it lies.
     rate: Any = torch.tensor(first, device=device) if recorder is not None and first != last else first
@@ -124,6 +138,8 @@ def train(
     def take(epoch: int, batch: int) -> Any:
         """One step; its figures, which on a GPU nobody waits for."""
         loss, terms = step(epoch, batch)
+        if opponent is not None:
+            terms = {**terms, "opponent": opponent.loss()}
         # The terms come first: a loss is not finite because one of them is not.
         figures: Any = {**terms, "loss": loss}
         names[:] = figures
@@ -135,6 +151,11 @@ def train(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step(rate)
+        if opponent is not None and answer is not None:
+            # The first player's gradient has passed through the second's weights.
+            answer.zero_grad()
+            terms["opponent"].backward()
+            answer.step(opponent.learning_rate)
         return figures
 
     def scope(epoch: int, batch: int) -> Any:
@@ -148,8 +169,10 @@ def train(
     selection = Selection.of(patience)
     # Score, epoch and weights of the best evaluations, the best first; of equals the earlier.
     best: list[tuple[float, int, dict[str, Tensor]]] = []
+    module.train()
     for epoch in range(1, epochs + 1):
-        module.train()
+        if not module.training:
+            module.train()
         now = first * (last / first) ** ((epoch - 1) / max(epochs - 1, 1))
         rate = rate.fill_(now) if isinstance(rate, Tensor) else now
         for batch in range(batches):

@@ -40,6 +40,7 @@ class MaskedEdges:
 
     name = "masked"
     is_bound = False
+    likelihood_based = False
     paths = ("sampled",)
     path = None
     description = "Edges hidden from the encoder, against sampled non-edges; not a bound on log p(A)."

@@ -13,6 +13,7 @@ from graphvae._check import InputError, one_of, resolve
 from graphvae.kernels.control_variate import ControlVariate
 from graphvae.kernels.cost import estimate_is_cheaper
 from graphvae.kernels.edges import EdgeSet
+from graphvae.training.adversary import Adversarial
 from graphvae.training.masked import MaskedEdges
 from graphvae.variational.pseudo_likelihoods import (
     EstimatedSum,
@@ -51,6 +52,11 @@ class Objective:
     exact_worth: float = 1.0
     path: str | None = None
 
+    @property
+    def likelihood_based(self) -> bool:
+        """Whether a likelihood is trained, which decides where a decoder starts."""
+        return self.is_bound
+
     def loss(self, reconstruction: Tensor, kl: Tensor, num_nodes: int, beta: float = 1.0) -> Tensor:
         """``()`` the loss to minimise, from terms in nats."""
         return -(reconstruction - beta * kl) / self.divisor(num_nodes)
@@ -87,7 +93,7 @@ class Objective:
         return EstimatedSum(ControlVariate(edges.num_nodes, edges.pairs, device=edges.pairs.device))
 
 
-OBJECTIVES: dict[str, Objective | MaskedEdges] = {
+OBJECTIVES: dict[str, Objective | MaskedEdges | Adversarial] = {
     objective.name: objective
     for objective in (
         Objective(
@@ -120,19 +126,26 @@ OBJECTIVES: dict[str, Objective | MaskedEdges] = {
         MaskedEdges(),
     )
 }
+OBJECTIVES["adversarial"] = Adversarial(OBJECTIVES["kipf"])
 
 
-def objective_named(name: Any) -> Objective | MaskedEdges:
+def objective_named(name: Any) -> Objective | MaskedEdges | Adversarial:
     """The objective called ``name``, or ``name:path`` with one of its paths (``"kipf:exact"``); an object is itself.
+
+    What follows ``"adversarial:"`` is the objective a discriminator is added to.
 
     Raises:
         InputError: for an unknown name or path.
     """
-    if isinstance(name, MaskedEdges):
+    if isinstance(name, (Objective, MaskedEdges)):
         return name
+    if isinstance(name, Adversarial):
+        return replace(name, base=objective_named(name.base))
     base, colon, path = name.partition(":") if isinstance(name, str) else (name, "", "")
     found = resolve("objective", base, OBJECTIVES)
     if not colon:
         return found
+    if isinstance(found, Adversarial):
+        return objective_named(replace(found, base=path))
     one_of("path of the objective", path, found.paths)
     return replace(found, path=path) if isinstance(found, Objective) else found

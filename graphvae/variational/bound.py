@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -40,8 +40,13 @@ class Bound:
         With free bits it is lower still by ``beta`` times the shortfall.
         """
         each = torch.sub(self.log_likelihood, self.kl, alpha=beta)
-        value = each.squeeze(0) if len(each) == 1 else each.mean(0)
-        return value - beta * self.shortfall if isinstance(self.shortfall, Tensor) else value
+        if each.dim():
+            each = each.squeeze(0) if len(each) == 1 else each.mean(0)
+        return each - beta * self.shortfall if isinstance(self.shortfall, Tensor) else each
+
+    def mean(self) -> Bound:
+        """The bound whose terms ``()`` are the means over samples and data; its :meth:`elbo` is the data's mean."""
+        return replace(self, log_likelihood=self.log_likelihood.mean(), kl=self.kl.mean())
 
     def iwae(self) -> Tensor:
         """``(*batch)`` importance-weighted bound ``log 1/S sum_s p(x, z_s) / q(z_s | x)``.

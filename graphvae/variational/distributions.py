@@ -115,8 +115,8 @@ class _StandardDivergence(torch.autograd.Function):
     def forward(ctx: Any, mu: Tensor, r: Tensor, log_r: Tensor, dims: int) -> Tensor:
         ctx.save_for_backward(mu, r)
         ctx.dims = dims
-        each = torch.addcmul(mu.square(), r, r).sub_(log_r, alpha=2).sub_(1)
-        return _sum_last(each, dims) / 2
+        each = torch.rsub(log_r, -0.5).addcmul_(mu, mu, value=0.5).addcmul_(r, r, value=0.5)
+        return _sum_last(each, dims)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from graphvae.kernels.negatives import sample_pairs
 from graphvae.kernels.pairs import BLOCK, pair_sigmoid_sum, pair_softplus_sum, tiles
 from graphvae.kernels.softplus import softplus
 
-__all__ = ["PairLikelihood", "PairwiseBernoulli", "upper"]
+__all__ = ["PairLikelihood", "PairwiseBernoulli", "per_draw", "upper"]
 
 
 class PairLikelihood(Distribution, ABC):
@@ -126,15 +126,24 @@ class PairwiseBernoulli(PairLikelihood):
         scale: ``()`` factor of the inner product; 1 by default.
         bias: ``()`` intercept of the logits; 0 by default.
         block: rows in one tile of the sum over all pairs; None picks.
+        signature: ``(D,)`` factors of the products of the dimensions, which make the inner product an indefinite one;
+            None is all ones.
 
     Reference:
         Kipf and Welling, Variational Graph Auto-Encoders (2016), equation 2, with scale and bias added.
     """
 
     def __init__(
-        self, z: Tensor, scale: Tensor | None = None, bias: Tensor | None = None, block: int | None = None
+        self,
+        z: Tensor,
+        scale: Tensor | None = None,
+        bias: Tensor | None = None,
+        block: int | None = None,
+        *,
+        signature: Tensor | None = None,
     ) -> None:
         super().__init__(z, block)
+        self.signature = signature
         self._plain = scale is None and bias is None
         self.scale = z.new_ones(()) if scale is None else scale
         self.bias = z.new_zeros(()) if bias is None else bias
@@ -142,31 +151,49 @@ class PairwiseBernoulli(PairLikelihood):
     def logits(self, pairs: Tensor | EdgeSet) -> Tensor:
         """``(*batch, P)`` logits of the pairs ``(2, P)``."""
         if isinstance(pairs, EdgeSet):
-            flat = self.z.reshape(-1, *self.z.shape[-2:])
-            return self._affine(torch.stack([edge_dots(z, pairs) for z in flat]).reshape(*self.batch_shape, -1))
+            return self._affine(per_draw(lambda z: edge_dots(z, pairs, self.signature), self.batch_shape, self.z))
         u, v = self.z.index_select(-2, pairs[0]), self.z.index_select(-2, pairs[1])
-        return self._affine((u * v).sum(-1))
+        return self._affine((self._signed(u) * v).sum(-1))
 
     def block_logits(self, rows: Tensor | slice, columns: Tensor | slice) -> Tensor:
         """``(*batch, R, C)`` logits of every pair of a row and a column."""
-        return self._affine(self.z[..., rows, :] @ self.z[..., columns, :].mT)
+        return self._affine(self._signed(self.z[..., rows, :]) @ self.z[..., columns, :].mT)
 
     def diagonal_logits(self) -> Tensor:
         """``(*batch, N)`` logits ``s_ii``."""
-        return self._affine(self.z.square().sum(-1))
+        return self._affine(self._signed(self.z.square()).sum(-1))
+
+    def _signed(self, z: Tensor) -> Tensor:
+        return z if self.signature is None else z * self.signature
 
     def _affine(self, dots: Tensor) -> Tensor:
         return dots if self._plain else dots * self.scale + self.bias
 
     def ordered_softplus_sum(self) -> Tensor:
         """``(*batch)`` sums ``sum_ij softplus(s_ij)`` over all N² ordered pairs, the diagonal included."""
-        flat = self.z.reshape(self.batch_shape.numel(), *self.z.shape[-2:])
-        sums = [pair_softplus_sum(z, self.scale, self.bias, block=self.block) for z in flat]
-        return torch.stack(sums).reshape(self.batch_shape)
+
+        def ordered(z: Tensor) -> Tensor:
+            return pair_softplus_sum(z, self.scale, self.bias, signature=self.signature, block=self.block)
+
+        return per_draw(ordered, self.batch_shape, self.z)
 
     def expected_edges(self) -> float:
         """``sum_{i<j} sigmoid(s_ij)``, the expected number of edges; for an empty batch shape."""
-        return pair_sigmoid_sum(self.z, self.scale, self.bias, block=self.block)
+        return pair_sigmoid_sum(self.z, self.scale, self.bias, signature=self.signature, block=self.block)
+
+
+def per_draw(function: Callable[..., Tensor], batch_shape: torch.Size, *tensors: Tensor) -> Tensor:
+    """``(*batch, *out)`` results of ``function``, which knows no batch, for each draw of ``tensors`` ``(*batch, *in)``.
+
+    A single draw, as training usually takes, is only seen in another shape.
+    """
+    leading, count = len(batch_shape), batch_shape.numel()
+    if count == 1:
+        out = function(*(each.reshape(each.shape[leading:]) for each in tensors))
+    else:
+        draws = zip(*(each.flatten(0, leading - 1) for each in tensors), strict=True)
+        out = torch.stack([function(*draw) for draw in draws])
+    return out.reshape(batch_shape + out.shape[count != 1 :])
 
 
 def upper(value: Tensor | EdgeSet) -> Tensor | EdgeSet:

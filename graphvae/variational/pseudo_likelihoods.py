@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from graphvae._check import InputError
@@ -18,7 +17,7 @@ from graphvae.kernels.control_variate import ControlVariate, pair_softplus_estim
 from graphvae.kernels.edges import EdgeSet
 from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
 from graphvae.kernels.softplus import softplus, softplus_terms
-from graphvae.variational.likelihoods import PairLikelihood, PairwiseBernoulli, upper
+from graphvae.variational.likelihoods import PairLikelihood, PairwiseBernoulli, per_draw, upper
 
 __all__ = ["EstimatedSum", "KipfPseudoLikelihood", "SampledPseudoLikelihood", "TrainedLikelihood", "exact_sum"]
 
@@ -43,13 +42,12 @@ class EstimatedSum:
 
     def __call__(self, likelihood: PairwiseBernoulli, edge_logits: Tensor) -> Tensor:
         """``(*batch)`` estimates; shifts are drawn from torch's current generator."""
-        flat = likelihood.z.reshape(likelihood.batch_shape.numel(), *likelihood.z.shape[-2:])
-        logits = edge_logits.reshape(len(flat), -1)
-        sums = [
-            pair_softplus_estimate(z, likelihood.scale, likelihood.bias, self.variate, edge_logits=s)
-            for z, s in zip(flat, logits, strict=True)
-        ]
-        return torch.stack(sums).reshape(likelihood.batch_shape)
+
+        def estimate(z: Tensor, logits: Tensor) -> Tensor:
+            scale, bias, signature = likelihood.scale, likelihood.bias, likelihood.signature
+            return pair_softplus_estimate(z, scale, bias, self.variate, edge_logits=logits, signature=signature)
+
+        return per_draw(estimate, likelihood.batch_shape, likelihood.z, edge_logits)
 
 
 class TrainedLikelihood:

@@ -87,6 +87,8 @@ BAD = {
     "width of zero": (["train", "karate", "--hidden-dims", "32,0"], "hidden_dims=0"),
     "unknown device": (["train", "karate", "--device", "gpu"], "device='gpu'"),
     "patience without validation": (["train", "karate", "--patience", "3", "--val", "0"], "patience=3"),
+    "settings that are missing": (["train", "karate", "--config", "rnu.toml"], "--config='rnu.toml': no such file"),
+    "settings that are none": (["train", "karate", "--config", "friends.csv"], "--config='friends.csv': expected TOML"),
     "existing folder": (["train", "karate", "--out", "taken"], "'taken' exists"),
     "existing folder to overwrite": (["train", "karate", "--out", "taken", "--overwrite"], "not a run folder"),
     "folder below a file": (["train", "karate", "--out", "friends.csv/run"], "no folder that can be written"),
@@ -169,6 +171,7 @@ def test_the_table_has_a_case_for_every_command(run, capsys):
 REPORTS = {
     "train": ["train", "lesmis", "--epochs", "2", "--out", "new", "--json"],
     "train without held-out pairs": ["train", "karate", "--epochs", "1", "--val", "0", "--test", "0", "--json"],
+    "train prints settings": ["train", "karate", "--preset", "strong", "--print-config", "--json"],
     "evaluate": ["evaluate", "run", "--json"],
     "evaluate val": ["evaluate", "run", "--part", "val", "--json"],
     "evaluate samples": ["evaluate", "run", "--samples", "2", "--json"],

@@ -38,6 +38,8 @@ MEMBERS = {
     "vgae-strong": lambda **o: gv.VGAE.preset("strong", **{**FEW, **o}),
     "vgae-strong-featureless": lambda **o: gv.VGAE.preset("strong-featureless", **{**FEW, **o}),
     "vgae-auto": lambda **o: gv.VGAE.preset("auto", **{**FEW, **o}),
+    "vgae-adversarial": lambda **o: gv.VGAE(**{"epochs": 4, "objective": "adversarial:elbo", **o}),
+    "gae-adversarial": lambda **o: gv.GAE(**{"epochs": 4, "objective": "adversarial", **o}),
     "gae": lambda **o: gv.GAE(**{"epochs": 4, **o}),
     "gae-elbo": lambda **o: gv.GAE(**{"epochs": 4, "objective": "elbo", "dropout": 0.1, **o}),
 }
@@ -128,7 +130,8 @@ def test_probabilities_by_ids_and_by_rows(model, split):
 def test_history_has_each_term_of_each_epoch(model):
     assert [record["epoch"] for record in model.history] == list(range(1, len(model.history) + 1))
     terms = {"epoch", "loss", "reconstruction", "val_auc", "val_ap", "val_score"}
-    assert set(model.history[-1]) == terms | ({"kl"} if model.is_variational else set())
+    game = {"fooling", "opponent"} if objective_named(model.objective).name == "adversarial" else set()
+    assert set(model.history[-1]) == terms | game | ({"kl"} if model.is_variational else set())
     assert set(model.history[0]) - set(model.history[-1]) == set()
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from graphvae._check import InputError
 from graphvae.kernels.pairs import BACKENDS, pair_softplus_sum
 
 # Relative errors that a backend may have beside the largest number of a result: those on a GPU are float32's, and with
@@ -29,15 +30,17 @@ def test_every_backend_is_held_to_the_contract():
     assert {*DOUBLE, *SINGLE} == set(BACKENDS)
 
 
-def check(backend, n, d, scale, bias, seed, block=5, rtol=1e-10, **where):
-    z = np.random.default_rng(seed).normal(size=(n, d)) * 2
+def check(backend, n, d, scale, bias, seed, block=5, rtol=1e-10, signed=False, **where):
+    rng = np.random.default_rng(seed)
+    z, signs = rng.normal(size=(n, d)) * 2, rng.choice([-1.0, 0.5, 1.0], d) if signed else np.ones(d)
     leaves = [leaf(each, **where) for each in (z, scale, bias)]
-    value = pair_softplus_sum(*leaves, block=block, backend=backend)
+    signature = torch.tensor(signs, dtype=leaves[0].dtype) if signed else None
+    value = pair_softplus_sum(*leaves, signature=signature, block=block, backend=backend)
     gradients = torch.autograd.grad(value, leaves)
 
-    inner = z @ z.T
+    inner = (z * signs) @ z.T
     s = scale * inner + bias
-    expected = [np.logaddexp(0, s).sum(), 2 * scale * expit(s) @ z, (expit(s) * inner).sum(), expit(s).sum()]
+    expected = [np.logaddexp(0, s).sum(), 2 * scale * expit(s) @ (z * signs), (expit(s) * inner).sum(), expit(s).sum()]
     for ours, theirs in zip([value.detach(), *gradients], expected, strict=True):
         np.testing.assert_allclose(ours.cpu(), theirs, rtol=rtol, atol=rtol * max(1, np.abs(theirs).max(initial=0)))
 
@@ -53,7 +56,7 @@ GRAPHS = {
 
 @pytest.mark.parametrize("backend", DOUBLE)
 @settings(max_examples=40, deadline=None, derandomize=True)
-@given(**GRAPHS, block=st.integers(1, 14))
+@given(**GRAPHS, block=st.integers(1, 14), signed=st.booleans())
 def test_value_and_gradients_are_those_of_the_formula(backend, **options):
     check(backend, **options)
 
@@ -96,3 +99,10 @@ def test_saturated_logits_keep_value_and_gradient(backend, dtype, bias):
 @pytest.mark.parametrize("bias", [-100.0, 100.0])
 def test_saturated_logits_keep_value_and_gradient_on_a_gpu(backend, triton_device, bias):
     check_saturated(backend, bias, torch.float32, triton_device, rel=1e-6)  # logits are taken to base 2 there
+
+
+@pytest.mark.parametrize("backend", SINGLE)
+def test_a_kernel_without_signatures_says_so(backend):
+    z = torch.ones(3, 2)
+    with pytest.raises(InputError, match=r"takes no signature; expected 'blockwise'"):
+        pair_softplus_sum(z, z[0, 0], z[0, 0], signature=torch.tensor([1.0, -1.0]), backend=backend)

@@ -13,6 +13,7 @@ import torch
 import graphvae as gv
 from graphvae.estimators.parameters import COMPONENTS, component, from_json, to_json
 from graphvae.nn import CustomEncoder, CustomNetwork, FeaturePrior, HopEncoder, InnerProductDecoder, StandardNormalPrior
+from graphvae.training.adversary import Adversarial
 
 ESTIMATORS = [gv.VGAE, gv.GAE]
 
@@ -104,6 +105,8 @@ def test_components_that_are_none_are_refused(name, value, hint):
     "others",
     [
         {"patience": 3},
+        {"objective": Adversarial(gv.MaskedEdges(0.3), (8,))},
+        {"objective": Adversarial("kipf:exact", weight=0.5)},
         {"patience": gv.Selection(4, average=2), "objective": gv.MaskedEdges(0.3), "encoder": HopEncoder(hops=1)},
     ],
 )

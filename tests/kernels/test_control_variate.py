@@ -45,12 +45,14 @@ def frozen(variate: ControlVariate, coefficients) -> ControlVariate:
     return variate
 
 
-def logits(z, scale, bias, edges):
-    return None if edges is None else (z[edges[0]] * z[edges[1]]).sum(1) * scale + bias
+def logits(z, scale, bias, edges, signature=None):
+    signed = z if signature is None else z * signature
+    return None if edges is None else (signed[edges[0]] * z[edges[1]]).sum(1) * scale + bias
 
 
-def estimate(z, scale, bias, variate, edges=None, **options):
-    return pair_softplus_estimate(z, scale, bias, variate, edge_logits=logits(z, scale, bias, edges), **options)
+def estimate(z, scale, bias, variate, edges=None, signature=None, **options):
+    along = logits(z, scale, bias, edges, signature)
+    return pair_softplus_estimate(z, scale, bias, variate, edge_logits=along, signature=signature, **options)
 
 
 def value_and_gradients(arguments, function, *args, **options):
@@ -73,21 +75,23 @@ def assert_close(ours, theirs, rtol=1e-10):
     bias=st.floats(-20, 20),
     coefficients=st.sampled_from([None, *C.values()]),
     edges=st.booleans(),
+    signed=st.booleans(),
     seed=st.integers(0, 99),
 )
 def test_the_mean_over_all_shifts_is_the_exact_sum_and_its_gradients(
-    n, d, block, scale, bias, coefficients, edges, seed
+    n, d, block, scale, bias, coefficients, edges, signed, seed
 ):
     arguments = leaves(positions(n, d, seed, 1.5), scale, bias)
     pairs = torch.triu_indices(n, n, 1)[:, seed % 3 :: 3] if edges else None
     variate = ControlVariate(n, pairs)
+    signature = torch.tensor([-1.0, 1.0, 0.5, 1.0], dtype=torch.float64)[:d] if signed else None
     if coefficients is None:
         with seeded(seed):  # a fit to what an earlier call saw
-            estimate(*arguments, variate, pairs)
+            estimate(*arguments, variate, pairs, signature)
     else:
         frozen(variate, coefficients)
-    ours = value_and_gradients(arguments, estimate, variate, pairs, shifts=range(1, n), block=block)
-    exact = value_and_gradients(arguments, pair_softplus_sum, backend="reference")
+    ours = value_and_gradients(arguments, estimate, variate, pairs, signature, shifts=range(1, n), block=block)
+    exact = value_and_gradients(arguments, pair_softplus_sum, backend="reference", signature=signature)
     if coefficients is not None:
         assert variate.state_dict()["coefficients"] == list(coefficients)
     assert_close(ours, exact)

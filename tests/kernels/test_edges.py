@@ -33,6 +33,17 @@ def test_values_and_gradient_are_those_of_indexing(graph, d, seed):
     torch.testing.assert_close(a, b)
 
 
+def test_a_signature_weighs_the_dimensions():
+    pairs, signature = torch.triu_indices(5, 5, 1), torch.tensor([1.0, -1.0, 0.5], dtype=torch.float64)
+    z = torch.randn(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    weight = torch.arange(10.0, dtype=torch.float64)
+    found = edge_dots(z, EdgeSet(pairs, 5), signature)
+    expected = (signature * z[pairs[0]] * z[pairs[1]]).sum(-1)
+    torch.testing.assert_close(found, expected)
+    (a,), (b,) = (torch.autograd.grad(value @ weight, z) for value in (found, expected))
+    torch.testing.assert_close(a, b)
+
+
 def test_weights_of_edges_are_a_symmetric_matrix():
     edges = EdgeSet(torch.tensor([[0, 2, 0], [3, 3, 1]]), 5)
     expected = torch.zeros(5, 5)

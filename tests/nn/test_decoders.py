@@ -19,13 +19,14 @@ from graphvae.variational.distributions import diagonal_normal
 def test_build_settles_what_is_open_and_keeps_what_is_chosen(scale, bias, likelihood_based):
     template = InnerProductDecoder(scale, bias, initial_scale=0.3)
     decoder = template.build(likelihood_based=likelihood_based, density=0.2)
-    assert template.settings() == {"scale": scale, "bias": bias, "initial_scale": 0.3}
+    rest = {"initial_scale": 0.3, "intercepts": False}
+    assert template.settings() == {"scale": scale, "bias": bias, **rest}
     expected = {
         "log_scale": likelihood_based if scale is None else scale,
         "intercept": likelihood_based if bias is None else bias,
     }
     assert {name for name, wanted in expected.items() if wanted} == set(dict(decoder.named_parameters()))
-    assert decoder.settings() == {"scale": expected["log_scale"], "bias": expected["intercept"], "initial_scale": 0.3}
+    assert decoder.settings() == {"scale": expected["log_scale"], "bias": expected["intercept"], **rest}
     # Rebuilt from its settings it takes its weights.
     InnerProductDecoder(**decoder.settings()).load_state_dict(decoder.state_dict())
     likelihood = decoder.requires_grad_(False)(torch.ones(3, 2))
@@ -52,6 +53,7 @@ def test_gradients_reach_scale_and_intercept():
     [
         ({"scale": 1}, "scale=1: expected True, False or None"),
         ({"bias": "yes"}, "bias='yes': expected True, False or None"),
+        ({"intercepts": 1}, "intercepts=1: expected True or False"),
         ({"initial_scale": 0}, "initial_scale=0"),
         ({"initial_scale": -1.0}, "initial_scale=-1"),
     ],
@@ -59,6 +61,18 @@ def test_gradients_reach_scale_and_intercept():
 def test_bad_settings_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         InnerProductDecoder(**options)
+
+
+def test_intercepts_leave_a_dimension_for_positions():
+    template = InnerProductDecoder(intercepts=True)
+    with pytest.raises(InputError, match="latent_dim=1"):
+        template.build(likelihood_based=True, density=0.1, latent_dim=1)
+    decoder = template.build(likelihood_based=True, density=0.1, latent_dim=2).double().requires_grad_(False)
+    decoder.log_spread.fill_(math.log(2.0))
+    # A node without a position links by its intercept alone: 2 * 3 + 2 * (-1) and the logit of 0.1.
+    z = torch.tensor([[0.0, 3.0], [5.0, -1.0]], dtype=torch.float64)
+    logit = float(decoder(z).logits(torch.tensor([[0], [1]])))
+    assert logit == pytest.approx(4 + math.log(0.1 / 0.9))
 
 
 def test_names():

@@ -1,0 +1,63 @@
+"""``graph_step``: one training step on a whole graph, from what is encoded to the loss and its terms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from graphvae.kernels.edges import EdgeSet
+from graphvae.nn.autoencoder import Autoencoder
+from graphvae.nn.inputs import GraphInputs
+from graphvae.training.adversary import Adversary
+from graphvae.variational.bound import bound
+from graphvae.variational.posteriors import PosteriorFamily
+
+__all__ = ["graph_step"]
+
+
+def graph_step(
+    module: Autoencoder,
+    family: PosteriorFamily,
+    options: Mapping[str, Any],
+    inputs: GraphInputs,
+    target: EdgeSet,
+    path: str,
+    adversary: Adversary | None = None,
+) -> Callable[[int, int], tuple[Tensor, dict[str, Tensor]]]:
+    """The step that :func:`graphvae.training.loop.train` takes, for one run on one graph.
+
+    Args:
+        module: what is trained.
+        family: of its posterior.
+        options: ``objective``, ``samples``, ``beta`` and ``kl_warmup`` of the estimator, checked.
+        inputs: what the encoder may see.
+        target: the edges.
+        path: how the sum over all pairs is taken.
+        adversary: the second player, of an objective that has one.
+    """
+    objective = options["objective"]
+    pair_sum = objective.pair_sum(path, target)
+
+    def step(epoch: int, batch: int) -> tuple[Tensor, dict[str, Tensor]]:
+        seen, scored = objective.view(inputs, target)
+        posterior, prior = module(seen)
+        terms = bound(
+            posterior,
+            prior,
+            lambda z: objective.reconstruct(module.decode(z), pair_sum),
+            scored,
+            samples=options["samples"],
+            analytic=family.analytic_kl,
+        )
+        beta = options["beta"] * min(1.0, epoch / max(options["kl_warmup"], 1))
+        reconstruction, kl = terms.log_likelihood.mean(), terms.kl.mean()
+        loss = objective.loss(reconstruction, kl, inputs.num_nodes, beta)
+        named = {"reconstruction": reconstruction, **({"kl": kl} if family.variational else {})}
+        if adversary is not None:
+            named["fooling"] = adversary.fooling(terms.z, prior)
+            loss = loss + adversary.weight * named["fooling"]
+        return loss, named
+
+    return step
