@@ -14,7 +14,7 @@ from graphvae.data.splits import LinkSet
 from graphvae.estimators.held_out import matrix_of_ones
 from graphvae.kernels.negatives import edge_keys
 from graphvae.kernels.softplus import softplus
-from graphvae.nn.structure import PairFeatures, Structure, StructureNetwork
+from graphvae.nn.structure import EXTRA, PairFeatures, Structure, StructureNetwork
 from graphvae.training.randomness import seeded
 
 __all__ = ["BlendedPairs", "fit_structure"]
@@ -138,7 +138,7 @@ def _others(known: Tensor, num_nodes: int) -> Tensor:
 
 def _all(features: PairFeatures, pairs: Tensor) -> Tensor:
     """``(P, F)`` features of pairs ``(2, P)``."""
-    out = features.positions.new_zeros(pairs.shape[1], features.hops + 3)
+    out = features.positions.new_zeros(pairs.shape[1], features.hops + EXTRA)
     for some, values in features.pairs(pairs.to(out.device)):
         out[some] = values
     return out
@@ -153,7 +153,7 @@ def _train(network: StructureNetwork, positive: list[Tensor], negative: list[Ten
     edges, others, kept_edges, kept_others = (
         torch.cat(some) for parts in (slice(aside, None), slice(aside)) for some in (positive[parts], negative[parts])
     )
-    optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-4, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
     best, state = math.inf, {}
     for step in range(1, steps + 1):

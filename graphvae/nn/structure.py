@@ -16,13 +16,15 @@ __all__ = ["PairFeatures", "Structure", "StructureNetwork"]
 
 # Pairs whose features and hidden units are held at once: some 100 MB.
 PAIRS_AT_ONCE = 500_000
+# Features beside the walks of 2 to K steps; chance that PageRank's walk goes on.
+EXTRA, DAMPING = 4, 0.85
 
 
 @dataclass(frozen=True)
 class Structure:
     """Settings of a network on what a graph's edges say of a pair, whose logit is added to the decoder's.
 
-        s_ij = a score(z_i, z_j) + b network(walks of 2 to K steps, common neighbours, spectral product, degrees)_ij + c
+        s_ij = a score(z_i, z_j) + b network(common neighbours, walks, PageRank, spectral product, degrees)_ij + c
 
     The network is trained after encoder and decoder, on edges hidden from it: the graph without a tenth of its edges is
     asked for these. The weights a and b are at least 0 and are fitted on validation pairs, with the prior that both are
@@ -58,8 +60,9 @@ class Structure:
 class PairFeatures:
     """Features of pairs on one graph: common neighbours, walks, nearness in a spectral embedding, and both degrees.
 
-    A walk of l steps counts ``(D^(-1/2) A D^(-1/2))^l_uv``: with the degrees, resource allocation is the one of two
-    steps, and personalised PageRank a sum over all. Blocks of rows are walked at once; nothing is N x N.
+    A walk of l = 2 to K steps counts ``(D^(-1/2) A D^(-1/2))^l_uv``; with the degrees, resource allocation is that of
+    two steps. Personalised PageRank, a sum over all, is given as well. Blocks of rows are walked at once, so nothing is
+    N x N.
 
     Args:
         pairs: ``(2, E)`` edges, in one direction or both.
@@ -93,9 +96,19 @@ class PairFeatures:
         for _ in range(self.hops - 1):
             walks = propagate(self.walk, walks)
             parts.append(walks.T)
-        parts.append(self.positions[nodes] @ self.positions.T)
+        parts += [self._pagerank(parts[1:], nodes), self.positions[nodes] @ self.positions.T]
         own = self.log_degrees[nodes, None]
         return torch.stack([*parts, torch.minimum(own, self.log_degrees), torch.maximum(own, self.log_degrees)], -1)
+
+    def _pagerank(self, walks: list[Tensor], nodes: Tensor) -> Tensor:
+        """``(R, N)``, about personalised PageRank both ways: walks that are longer are taken to be like the last."""
+        rest = (walks[-1] + walks[-2 % len(walks)]) / 2
+        total = rest * (DAMPING ** (self.hops + 1) / (1 - DAMPING))
+        for steps, walk in enumerate(walks, start=2):
+            total = total + DAMPING**steps * walk
+        degrees = self.log_degrees.expm1().clamp(min=1)
+        ratio = (degrees[nodes, None] / degrees).sqrt()
+        return total * (ratio + 1 / ratio)
 
     def pairs(self, pairs: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Where in ``pairs`` ``(2, P)`` some are, and their features ``(some, F)``, part by part."""
@@ -125,7 +138,7 @@ class StructureNetwork(nn.Module):
 
     def __init__(self, settings: Structure, num_nodes: int) -> None:
         super().__init__()
-        self.hops, features, width = settings.hops, settings.hops + 3, settings.width
+        self.hops, features, width = settings.hops, settings.hops + EXTRA, settings.width
         self.register_buffer("positions", torch.zeros(num_nodes, settings.dimensions))
         self.register_buffer("unit", torch.ones(features))
         self.register_buffer("mean", torch.zeros(features))

@@ -34,13 +34,13 @@ def test_features_are_those_of_dense_algebra(graph: nx.Graph) -> None:
     root = np.diag(1 / np.sqrt(np.maximum(degree, 1)))
     walk = root @ a @ root
     logs = np.log1p(degree)
-    expected = [
-        a @ a,
-        *(np.linalg.matrix_power(walk, k) for k in range(2, HOPS + 1)),
-        (positions @ positions.T).numpy(),
-    ]
+    expected = [a @ a, *(np.linalg.matrix_power(walk, k) for k in range(2, HOPS + 1))]
+    ratio = np.sqrt(np.maximum.outer(degree, np.ones(n)) / np.maximum(degree, 1))
+    tail = 0.85 ** (HOPS + 1) / 0.15 * (expected[-1] + expected[-2]) / 2
+    pagerank = sum((0.85**k * value for k, value in enumerate(expected[1:], start=2)), tail) * (ratio + 1 / ratio)
+    expected += [pagerank, (positions @ positions.T).numpy()]
     expected += [np.minimum.outer(logs, logs), np.maximum.outer(logs, logs)]
-    assert found.shape == (n, n, HOPS + 3)
+    assert found.shape == (n, n, HOPS + 4)
     for k, value in enumerate(expected):
         np.testing.assert_allclose(found[..., k], value, atol=1e-5)
 
