@@ -18,20 +18,22 @@ from graphvae.data.graph import Graph
 from graphvae.data.pairs import note
 from graphvae.data.splits import LinkSet, LinkSplit
 from graphvae.estimators.edge_weights import weights_ignored
+from graphvae.estimators.link_calibration import calibrate
 from graphvae.estimators.parameters import component, to_json
 from graphvae.kernels.edges import EdgeSet
-from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
 from graphvae.nn.autoencoder import Autoencoder
 from graphvae.nn.encoders import GCN
 from graphvae.nn.inputs import GraphInputs
 from graphvae.training.adversary import Adversarial, Adversary
+from graphvae.training.checkpoint import Checkpoint
 from graphvae.training.graph_step import graph_step
-from graphvae.training.loop import NonFiniteError, check_learning_rate, resolve_device, train
+from graphvae.training.loop import check_learning_rate, resolve_device, train
 from graphvae.training.objectives import objective_named
 from graphvae.training.progress import progress_bar
 from graphvae.training.randomness import check_seed, seeded
 from graphvae.training.selection import Selection
 from graphvae.variational.posteriors import PosteriorFamily
+from graphvae.variational.pseudo_likelihoods import EstimatedSum
 
 __all__ = [
     "Fitted",
@@ -44,8 +46,6 @@ __all__ = [
     "logits_of",
 ]
 
-# Non-edges that an intercept is fitted on: all of them where there are no more than so many, else a sample.
-CALIBRATION_PAIRS = 200_000
 NUMBERS_AT_ONCE = 1 << 22
 
 
@@ -191,7 +191,9 @@ def inputs_of(graph: Graph, device: torch.device | str = "cpu", dtype: torch.dty
     return GraphInputs.build(graph.edge_index, graph.num_nodes, graph.x, graph.edge_weight, device=device, dtype=dtype)
 
 
-def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, data: Any, *, progress: bool) -> Fitted:
+def fit_graph(
+    label: str, params: Mapping[str, Any], family: PosteriorFamily, data: Any, *, progress: bool, checkpoint: Any = None
+) -> Fitted:
     """Train a model on a graph or on the message graph of a split."""
     if not isinstance(data, (Graph, LinkSplit)):
         raise InputError(f"fit({type(data).__name__}): expected a Graph or the LinkSplit that split_links returns")
@@ -215,6 +217,9 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
     if isinstance(objective, Adversarial):
         with seeded(options["seed"], "initialise", "adversary"):
             adversary = Adversary(objective, options["latent_dim"], device)
+    pair_sum = objective.pair_sum(path, target)
+    parts = {"pair_sum": pair_sum.variate} if isinstance(pair_sum, EstimatedSum) else {}
+    run: dict[str, Any] = {"estimator": label, "params": to_json(dict(params)), "data": data.hash}
 
     @torch.no_grad()
     def validate(held: LinkSet) -> dict[str, float]:
@@ -231,7 +236,7 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
     with progress_bar(options["epochs"], enabled=progress) as callback:
         result = train(
             module,
-            graph_step(module, family, options, inputs, target, path, adversary),
+            graph_step(module, family, options, inputs, target, pair_sum, adversary),
             epochs=options["epochs"],
             learning_rate=options["learning_rate"],
             seed=options["seed"],
@@ -242,13 +247,17 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
             opponent=adversary,
             # The estimate's shifts and the sampled non-edges are looked at on the host.
             static_from=max(options["kl_warmup"], 1) if path == "exact" else None,
+            checkpoint=Checkpoint.of(checkpoint, run),
+            parts=parts,
         )
     seconds = time.perf_counter() - start
     mean, scale = _posterior_arrays(module, inputs)
     density = split.density if split is not None else graph.density
+    with torch.no_grad():
+        logits = partial(logits_of, module.decode(torch.from_numpy(mean).to(device)))
     return Fitted(
         label=label,
-        params=to_json(dict(params)),
+        params=run["params"],
         module=module,
         posterior=family,
         num_features=graph.num_features,
@@ -256,7 +265,7 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
         mean=mean,
         scale=scale,
         density=density,
-        calibration=_calibrate(module, mean, graph, validation, density, options["seed"]),
+        calibration=calibrate(logits, graph, validation, density, options["seed"]),
         history=result.history,
         best_epoch=result.best_epoch,
         split_hash=split.hash if split is not None else None,
@@ -304,31 +313,6 @@ def _posterior_arrays(module: Any, inputs: GraphInputs) -> tuple[np.ndarray, np.
 
 
 @torch.no_grad()
-def _calibrate(module: Autoencoder, mean: np.ndarray, graph: Graph, validation: Any, density: float, seed: int) -> Any:
-    """On validation pairs where there are any, else one intercept at the training density."""
-    from graphvae.evaluation.calibration import fit_calibration_intercept, fit_calibration_platt
-
-    likelihood = module.decode(torch.from_numpy(mean).to(next(module.parameters()).device))
-
-    def logits(pairs: Tensor) -> np.ndarray:
-        values = logits_of(likelihood, pairs)
-        if not np.isfinite(values).all():
-            raise NonFiniteError("the last epoch: logits are not finite; expected finite ones (lower learning_rate?)")
-        return values
-
-    if validation is not None:
-        return fit_calibration_platt(logits(validation.positive), logits(validation.negative), density)
-    n, keys = graph.num_nodes, edge_keys(graph.pairs, graph.num_nodes)
-    if graph.num_pairs <= CALIBRATION_PAIRS:
-        every = torch.triu_indices(n, n, 1)
-        others = every[:, ~torch.isin(every[0] * n + every[1], keys)]
-    else:
-        with seeded(seed, "calibrate"):
-            others = sample_negative_pairs(keys, n, CALIBRATION_PAIRS)
-    weight = (graph.num_pairs - graph.num_edges) / others.shape[1]
-    return fit_calibration_intercept(logits(graph.pairs), logits(others), weight)
-
-
 def logits_of(likelihood: Any, pairs: Tensor) -> np.ndarray:
     """``(P,)`` float64 logits of pairs of rows ``(2, P)``, in blocks, so that no array of P vectors is made."""
     at_once = max(NUMBERS_AT_ONCE // likelihood.z.shape[-1], 1)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import graphvae as gv
-from graphvae.estimators import fitting
+from graphvae.estimators import link_calibration
 from graphvae.estimators.fitting import (
     build_module,
     check_compatible,
@@ -186,7 +186,7 @@ def test_two_edges_short_of_complete_can_be_fitted():
 
 
 def test_a_larger_graph_is_calibrated_on_a_sample(monkeypatch):
-    monkeypatch.setattr(fitting, "CALIBRATION_PAIRS", 400)
+    monkeypatch.setattr(link_calibration, "CALIBRATION_PAIRS", 400)
     graph = gv.load_graph("lesmis")
     model = gv.VGAE(epochs=30).fit(graph)
     p = model.predict_proba(edge_label_index=np.stack(np.triu_indices(77, 1)))
