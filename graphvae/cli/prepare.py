@@ -51,6 +51,13 @@ class Prepared:
     overwrite: bool
     resolved: dict[str, Any]
 
+    @property
+    def from_anywhere(self) -> dict[str, Any]:
+        """``resolved`` for another working folder: its files by their whole paths."""
+        data = os.path.abspath(self.data) if os.path.isfile(self.data) else self.data
+        paths = {name: os.path.abspath(self.resolved[name]) for name in ("features",) if name in self.resolved}
+        return {**self.resolved, **paths, "data": data}
+
 
 def prepare(settings: Settings) -> Prepared:
     """The run that ``settings`` ask for.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,10 @@ from graphvae.cli.output import say, show
 from graphvae.cli.prepare import Prepared, prepare
 from graphvae.cli.settings import read_settings, to_toml
 
-__all__ = ["train"]
+if TYPE_CHECKING:
+    from graphvae.training.checkpoint import Checkpoint
+
+__all__ = ["carry_out", "train"]
 
 
 def train(
@@ -105,6 +108,9 @@ def train(
     bad_rows: Annotated[str | None, typer.Option(help="error or drop (files).")] = None,
     delimiter: Annotated[str | None, typer.Option(help="What separates columns, if the name does not tell.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    checkpoint_every: Annotated[
+        float, typer.Option(help="Seconds after which what graphvae resume goes on from is saved again.")
+    ] = 60.0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Hold out a test part, train, evaluate on it once, and write a run folder."""
@@ -113,24 +119,41 @@ def train(
         prepared = prepare(settings)
         if print_config:
             show(to_toml(prepared.resolved), prepared.resolved, as_json=as_json)
-        elif prepared.model in IMAGE_MODELS:
-            train_images(prepared, quiet=quiet, as_json=as_json)
         else:
-            _train_graph(prepared, quiet=quiet, as_json=as_json)
+            carry_out(prepared, checkpoint_every, quiet=quiet, as_json=as_json)
 
 
-def _train_graph(run: Prepared, *, quiet: bool, as_json: bool) -> None:
+def carry_out(run: Prepared, every: float, *, resumed: bool = False, quiet: bool, as_json: bool) -> None:
+    """Train, evaluate and write a run, saving it every so many seconds on the way, for ``graphvae resume``."""
+    from graphvae.estimators.run_folder import CHECKPOINT, check_target
+    from graphvae.training.checkpoint import Checkpoint
+    from graphvae.training.loop import NonFiniteError
+
+    check_target(run.folder, overwrite=run.overwrite or resumed)
+    checkpoint = Checkpoint(run.folder / CHECKPOINT, every, run.from_anywhere, fresh=not resumed)
+    carry = train_images if run.model in IMAGE_MODELS else _train_graph
+    try:
+        carry(run, checkpoint, quiet=quiet, as_json=as_json)
+    except NonFiniteError:  # to which it would only come again
+        checkpoint.discard()
+        raise
+    except KeyboardInterrupt:
+        if checkpoint.file.is_file():
+            say(f"graphvae resume {run.folder} goes on from where it was last saved")
+        raise
+
+
+def _train_graph(run: Prepared, checkpoint: Checkpoint, *, quiet: bool, as_json: bool) -> None:
     from graphvae.data.splits import split_links
-    from graphvae.estimators.run_folder import check_target, save_run, write_metrics
+    from graphvae.estimators.run_folder import save_run, write_metrics
 
-    check_target(run.folder, overwrite=run.overwrite)
     graph, estimator = run.read(), run.estimator
     split = split_links(graph, val=run.val, test=run.test, seed=estimator.seed)
     say(
         f"{run.data}: {graph.num_nodes} nodes, {graph.num_edges} edges, {graph.num_features or 'no'} features",
         str(split),
     )
-    estimator.fit(split, progress=not quiet)
+    estimator.fit(split, progress=not quiet, checkpoint=checkpoint)
     say(f"objective {estimator.objective}, path {estimator.fitted.path}")
     metrics: dict[str, Any] = {"run": str(run.folder)}
     text = ""
@@ -139,7 +162,7 @@ def _train_graph(run: Prepared, *, quiet: bool, as_json: bool) -> None:
             report = estimator.evaluate(split, part=part)
             metrics[part] = report.to_dict()
             text = str(report)
-    save_run(estimator, run.folder, overwrite=run.overwrite)
+    save_run(estimator, run.folder, overwrite=run.overwrite or checkpoint.file.is_file())
     write_metrics(run.folder, metrics)
     show(text or "no pairs held out, nothing to evaluate", metrics, as_json=as_json)
     say(f"written to {run.folder}")

@@ -213,8 +213,8 @@ class CVAE(ImageEstimator):
         """A diagonal Gaussian."""
         return POSTERIORS["gaussian"]
 
-    def fit(self, X: Any, y: Any = None, *, progress: bool = False) -> CVAE:
-        """Train on rows of ``X`` with their classes ``y``.
+    def fit(self, X: Any, y: Any = None, *, progress: bool = False, checkpoint: Any = None) -> CVAE:
+        """Train on rows of ``X`` with their classes ``y``; ``progress`` and ``checkpoint`` as for :class:`VAE`.
 
         Raises:
             InputError: without ``y``, or for a class more or less than there are rows.
@@ -225,7 +225,8 @@ class CVAE(ImageEstimator):
         module, options, x = self._prepare(X, len(classes))
         self.classes_ = classes
         condition = F.one_hot(torch.from_numpy(codes.astype(np.int64)), len(classes)).to(x)
-        return self._train(module, options, bound_objective(module, options, condition), x, progress)
+        objective = bound_objective(module, options, condition)
+        return self._train(module, options, objective, x, codes, progress, checkpoint)
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
         """:meth:`fit`, then :meth:`transform` with the same classes."""

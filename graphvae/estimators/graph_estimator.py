@@ -49,20 +49,22 @@ class GraphEstimator(Parameters, ABC):
     def posterior_family(self) -> PosteriorFamily:
         """The family of posteriors that encoders end in."""
 
-    def fit(self: E, data: Graph | LinkSplit, *, progress: bool = False) -> E:
+    def fit(self: E, data: Graph | LinkSplit, *, progress: bool = False, checkpoint: Any = None) -> E:
         """Train on the message graph of a split, or on all edges of a graph.
 
         Args:
             data: a :class:`~graphvae.LinkSplit` (trains on ``split.train``; its validation pairs calibrate, and select
                 if ``patience`` is set), or a :class:`~graphvae.Graph`, after which nothing is held out.
             progress: show a progress bar on stderr.
+            checkpoint: a file that training is saved to every minute, and goes on from if it is there, bit for bit; or
+                a :class:`~graphvae.training.checkpoint.Checkpoint`. It stays when training is done.
 
         Raises:
-            InputError: for arguments or a graph this model cannot use, by name.
+            InputError: for arguments or a graph this model cannot use, by name, and for the checkpoint of another run.
             NonFiniteError: if a term of the loss is no longer finite.
         """
-        params, why = settle(self.get_params(), self.changed(), data)
-        self._fitted = fit_graph(type(self).__name__, params, self.posterior_family, data, progress=progress)
+        label, (params, why) = type(self).__name__, settle(self.get_params(), self.changed(), data)
+        self._fitted = fit_graph(label, params, self.posterior_family, data, progress=progress, checkpoint=checkpoint)
         self._fitted.why = " ".join(filter(None, [why, weights_sentence(self._fitted.module.structure)]))
         return self
 

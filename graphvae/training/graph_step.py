@@ -23,7 +23,7 @@ def graph_step(
     options: Mapping[str, Any],
     inputs: GraphInputs,
     target: EdgeSet,
-    path: str,
+    pair_sum: Any,
     adversary: Adversary | None = None,
 ) -> Callable[[int, int], tuple[Tensor, dict[str, Tensor]]]:
     """The step that :func:`graphvae.training.loop.train` takes, for one run on one graph.
@@ -34,11 +34,10 @@ def graph_step(
         options: ``objective``, ``samples``, ``beta`` and ``kl_warmup`` of the estimator, checked.
         inputs: what the encoder may see.
         target: the edges.
-        path: how the sum over all pairs is taken.
+        pair_sum: how the sum over all pairs is taken, from the objective.
         adversary: the second player, of an objective that has one.
     """
     objective = options["objective"]
-    pair_sum = objective.pair_sum(path, target)
 
     def step(epoch: int, batch: int) -> tuple[Tensor, dict[str, Tensor]]:
         seen, scored = objective.view(inputs, target)
