@@ -20,7 +20,7 @@ LARGE = 100_000
 
 
 def settle(params: Mapping[str, Any], changed: Mapping[str, Any], data: Any) -> tuple[dict[str, Any], str]:
-    """The arguments with those that ``encoder="auto"`` leaves open settled for a graph, and the reason in words.
+    """The arguments that ``encoder="auto"`` settles for a graph, and the reason in words; nothing for other encoders.
 
     Args:
         params: all arguments of an estimator.
@@ -28,15 +28,15 @@ def settle(params: Mapping[str, Any], changed: Mapping[str, Any], data: Any) -> 
         data: the graph or split that is fitted.
     """
     if not (isinstance(params.get("encoder"), str) and params["encoder"] == "auto"):
-        return dict(params), ""
+        return {}, ""
     split = data if isinstance(data, LinkSplit) else None
     graph = data.train if isinstance(data, LinkSplit) else data
     if not isinstance(graph, Graph):
-        return dict(params), ""  # what is no graph is refused where all are
+        return {}, ""  # what is no graph is refused where all are
     validated = split is not None and split.val.positive.shape[1] > 0
     chosen, reasons = _choice(graph, validated)
-    settled = {name: value for name, value in chosen.items() if name in params and name not in changed}
-    return {**params, **settled, "encoder": chosen["encoder"]}, " ".join(reasons)
+    settled = {k: value for k, value in chosen.items() if k == "encoder" or (k in params and k not in changed)}
+    return settled, " ".join(reasons)
 
 
 def _choice(graph: Graph, validated: bool) -> tuple[dict[str, Any], list[str]]:
@@ -44,10 +44,10 @@ def _choice(graph: Graph, validated: bool) -> tuple[dict[str, Any], list[str]]:
     size = f"{graph.num_nodes} nodes of mean degree {mean_degree:.1f}"
     chosen: dict[str, Any] = {"decoder": MLPDecoder(), "patience": Selection() if validated else None}
     if graph.x is not None:
-        chosen |= {"encoder": HopEncoder(), "objective": MaskedEdges(), "latent_dim": 128, "epochs": 400}
+        chosen |= {"encoder": HopEncoder(), "objective": MaskedEdges(), "learning_rate": (0.01, 0.001)}
         reasons = [f"auto: {graph.num_features} features on {size}: features at 0 to 2 hops, half of the edges hidden."]
     else:
-        chosen |= {"encoder": HopEncoder(width=48, hops=6), "objective": MaskedEdges(rate=0.2), "latent_dim": 64}
+        chosen |= {"encoder": HopEncoder(width=48, hops=6), "objective": MaskedEdges(rate=0.2)}
         chosen |= {"epochs": 150, "learning_rate": 0.005}
         reasons = [f"auto: no features on {size}: a learned row per node and degrees, carried over 6 hops."]
     if graph.num_nodes > LARGE:

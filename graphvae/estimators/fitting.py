@@ -68,6 +68,7 @@ class Fitted:
         split_hash: hash of the fitted split; None after ``fit(graph)``.
         path: how the sum over all pairs was taken in training: ``"exact"``, ``"control-variate"`` or ``"sampled"``.
         seconds: time the training took.
+        settled: what ``encoder="auto"`` chose of the arguments, JSON-able.
         why: what ``encoder="auto"`` chose and what a structure network counts, in words; empty for other models.
         source: the fitted split or graph; after loading, a callable that reads it when it is first needed.
     """
@@ -88,6 +89,7 @@ class Fitted:
     path: str
     seconds: float
     source: Any
+    settled: dict[str, Any] = field(default_factory=dict)
     why: str = ""
     _rows: dict[Any, int] = field(default_factory=dict, repr=False)
     _predictor: Any = field(default=None, repr=False)

@@ -18,7 +18,7 @@ from graphvae.estimators.auto import settle, weights_sentence
 from graphvae.estimators.fitting import Fitted, encode, fit_graph
 from graphvae.estimators.held_out import HARD
 from graphvae.estimators.link_probabilities import link_threshold, top_reliability, validation_pairs
-from graphvae.estimators.parameters import Parameters
+from graphvae.estimators.parameters import Parameters, to_json
 from graphvae.export.embeddings import Embeddings
 from graphvae.training.randomness import check_seed
 from graphvae.variational.posteriors import PosteriorFamily
@@ -63,9 +63,13 @@ class GraphEstimator(Parameters, ABC):
             InputError: for arguments or a graph this model cannot use, by name, and for the checkpoint of another run.
             NonFiniteError: if a term of the loss is no longer finite.
         """
-        label, (params, why) = type(self).__name__, settle(self.get_params(), self.changed(), data)
-        self._fitted = fit_graph(label, params, self.posterior_family, data, progress=progress, checkpoint=checkpoint)
-        self._fitted.why = " ".join(filter(None, [why, weights_sentence(self._fitted.module.structure)]))
+        label, params = type(self).__name__, self.get_params()
+        settled, why = settle(params, self.changed(), data)
+        given = {**params, **settled}
+        fitted = fit_graph(label, given, self.posterior_family, data, progress=progress, checkpoint=checkpoint)
+        fitted.params, fitted.settled = to_json(params), to_json(settled)
+        fitted.why = " ".join(filter(None, [why, weights_sentence(fitted.module.structure)]))
+        self._fitted = fitted
         return self
 
     @property

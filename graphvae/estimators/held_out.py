@@ -12,7 +12,7 @@ import torch
 from graphvae._check import InputError, integer, one_of
 from graphvae.data.fields import is_sparse
 from graphvae.data.graph import Graph
-from graphvae.data.splits import LinkSplit
+from graphvae.data.splits import LinkSet, LinkSplit
 
 if TYPE_CHECKING:
     from graphvae.evaluation.score_rows import KnownPairs
@@ -23,6 +23,7 @@ __all__ = [
     "HARD",
     "HeldOut",
     "binary_adjacency",
+    "cost_of",
     "features_array",
     "held_out",
     "matrix_of_ones",
@@ -79,16 +80,12 @@ class HeldOut:
                 rankings["hard"] = hard.figures()
         return {"auc": auc, "ap": ap, "rankings": rankings}
 
-    def baseline(self, name: str) -> dict[str, Any] | None:
+    def baseline(self, name: str) -> dict[str, Any]:
         """:meth:`figures` of a baseline computed on the training graph alone.
 
-        None if it needs features that there are not, or would take too long.
+        Raises:
+            InputError: if it needs features that there are not.
         """
-        from graphvae.evaluation.heuristics import HEURISTICS
-
-        heuristic = HEURISTICS[name]
-        if (heuristic.needs_features and self.graph.x is None) or self.cost > heuristic.limit:
-            return None
         scorer = scorer_of(name, self.graph)
         rows = scorer.rows if self.queries is not None else None
         return self.figures(scorer.pairs(self.positive), scorer.pairs(self.negative), rows)
@@ -100,8 +97,8 @@ class HeldOut:
 
     @property
     def cost(self) -> int:
-        """Pairs times directed edges: what the limits of baselines are in."""
-        return (self.positive.shape[1] + self.negative.shape[1]) * self.graph.edge_index.shape[1]
+        """What the limits of baselines are in; see :func:`cost_of`."""
+        return cost_of(self, self.graph)
 
 
 def held_out(split: LinkSplit, part: str, ranking: bool | None, hard: int) -> HeldOut:
@@ -145,6 +142,11 @@ def held_out(split: LinkSplit, part: str, ranking: bool | None, hard: int) -> He
         rows, back = np.unique(queries[0], return_inverse=True)
         candidates = hard_partners(judges, rows, known, hard)[back]
     return HeldOut(part, positive, negative, graph, queries, known, candidates)
+
+
+def cost_of(held: HeldOut | LinkSet, graph: Graph) -> int:
+    """Held-out pairs times directed training edges."""
+    return int((held.positive.shape[1] + held.negative.shape[1]) * graph.edge_index.shape[1])
 
 
 def row_logits(likelihood: Any) -> Callable[[np.ndarray], torch.Tensor]:

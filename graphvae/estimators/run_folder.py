@@ -225,7 +225,9 @@ def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: 
         )
         if own:
             model.set_params(encoder=network)
-        fitted, options = config["fitted"], check_params(model.get_params())
+        fitted = config["fitted"]
+        settled = fitted.get("settled", {})
+        options = check_params({**model.get_params(), **from_json(settled)})
         sizes = fitted["num_nodes"], fitted["num_features"]
         if sizes != (len(node_ids), description["graph"]["num_features"]):
             raise InputError("its nodes and features are not those of graph.safetensors")
@@ -237,6 +239,7 @@ def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: 
             "split_hash": fitted["split_hash"],
             "path": fitted["path"],
             "seconds": fitted["seconds"],
+            "settled": settled,
             "why": fitted.get("why", ""),
         }
         if options["structure"] is not None:
@@ -315,6 +318,7 @@ def _config(model: GraphEstimator) -> dict[str, Any]:
             "best_epoch": fitted.best_epoch,
             "path": fitted.path,
             "seconds": fitted.seconds,
+            "settled": fitted.settled,
             "why": fitted.why,
             "calibration": fitted.calibration.to_dict(),
         },

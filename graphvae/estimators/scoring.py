@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from graphvae._check import InputError, integer, one_of
-from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSplit
 from graphvae.estimators.edge_weights import weights_ignored
-from graphvae.estimators.fitting import Fitted
-from graphvae.estimators.held_out import held_out, row_logits, scorer_of
+from graphvae.estimators.fitting import Fitted, encode
+from graphvae.estimators.held_out import HeldOut, held_out, row_logits
 from graphvae.estimators.likelihood import elbo_terms, pairs_in_report
-from graphvae.estimators.predicting import logits_of
+from graphvae.estimators.predicting import logits_of, predictions
 
 if TYPE_CHECKING:
     from graphvae.estimators.graph_estimator import GraphEstimator
     from graphvae.evaluation.generation import GenerationReport
     from graphvae.evaluation.report import LinkReport
 
-__all__ = ["evaluate", "evaluate_samples", "fitted_split", "heuristic_scores", "pair_logits"]
+__all__ = ["evaluate", "evaluate_samples", "fitted_split", "pair_logits", "report_on"]
 
 
 @torch.no_grad()
@@ -30,43 +30,44 @@ def pair_logits(fitted: Fitted, pairs: Any) -> np.ndarray:
     return logits_of(fitted.predictor(), torch.as_tensor(pairs))
 
 
-def heuristic_scores(name: str, graph: Graph, pairs: np.ndarray) -> np.ndarray | None:
-    """Scores ``(P,)`` of a baseline computed on ``graph`` alone; None if it needs features that there are not."""
-    from graphvae.evaluation.heuristics import HEURISTICS
-
-    if HEURISTICS[name].needs_features and graph.x is None:
-        return None
-    return scorer_of(name, graph).pairs(pairs)
-
-
 def evaluate(
     fitted: Fitted, split: LinkSplit | None, part: str, ranking: bool | None, hard: int, bootstrap: int
 ) -> LinkReport:
     """See :meth:`graphvae.estimators.graph_estimator.GraphEstimator.evaluate`."""
+    bootstrap = integer("bootstrap", bootstrap, low=0)
+    one_of("part", part, ("test", "val"))
+    split = fitted_split(fitted, split)
+    held = held_out(split, part, ranking, hard)
+    report = report_on(fitted, split, held, bootstrap=bootstrap)
+    if held.queries is not None or ranking is not None:
+        return report
+    note = (
+        f"Ranking against all nodes is left out: for {2 * held.positive.shape[1]} queries among {held.graph.num_nodes} "
+        "nodes baselines take long; ask for it with ranking=True (--ranking)."
+    )
+    return replace(report, notes=(*report.notes, note))
+
+
+@torch.no_grad()
+def report_on(
+    fitted: Fitted, split: LinkSplit, held: HeldOut, *, baselines: bool = True, bootstrap: int = 0
+) -> LinkReport:
+    """The report on held-out pairs of the fitted split, with the baselines or without."""
     from graphvae.evaluation import null_models
     from graphvae.evaluation.heuristics import HEURISTICS
     from graphvae.evaluation.report import LinkReport, heldout_log_likelihood
     from graphvae.evaluation.slices import slice_figures
 
-    bootstrap = integer("bootstrap", bootstrap, low=0)
-    one_of("part", part, ("test", "val"))
-    split = fitted_split(fitted, split)
-    held = held_out(split, part, ranking, hard)
     positive, negative, graph = held.positive, held.negative, held.graph
-    scores = pair_logits(fitted, positive), pair_logits(fitted, negative)
-    rows = {fitted.label: held.figures(*scores, row_logits(fitted.predictor()))}
+    predictor = predictions(fitted.module, encode(fitted, graph)[0], graph.pairs)
+    scores = logits_of(predictor, torch.from_numpy(positive)), logits_of(predictor, torch.from_numpy(negative))
+    rows = {fitted.label: held.figures(*scores, row_logits(predictor))}
     notes = [each for each in (fitted.why, weights_ignored(fitted.module.encoder, graph)) if each]
-    for name, heuristic in HEURISTICS.items():
-        found = held.baseline(name)
-        if found is not None:
-            rows[heuristic.label] = found
-        elif held.cost > heuristic.limit:
+    for name, heuristic in HEURISTICS.items() if baselines else ():
+        if held.cost > heuristic.limit:
             notes.append(f"{heuristic.label} is left out: for this many pairs and edges it would take too long.")
-    if held.queries is None and ranking is None:
-        notes.append(
-            f"Ranking against all nodes is left out: for {2 * positive.shape[1]} queries among {graph.num_nodes} nodes "
-            "baselines take long; ask for it with ranking=True (--ranking)."
-        )
+        elif graph.x is not None or not heuristic.needs_features:
+            rows[heuristic.label] = held.baseline(name)
     model_row = heldout_log_likelihood(*scores, split.density)
     if fitted.posterior.variational:
         pairs = pairs_in_report(fitted, graph)
@@ -84,7 +85,7 @@ def evaluate(
             **heldout_log_likelihood(heldout_null.logits(positive), heldout_null.logits(negative), split.density),
         }
     return LinkReport(
-        part=part,
+        part=held.part,
         num_positive=positive.shape[1],
         num_negative=negative.shape[1],
         auc=rows[fitted.label]["auc"],

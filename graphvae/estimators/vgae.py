@@ -29,7 +29,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The true bound with a prior conditional on the node's features: a model of the graph, not only a ranker of links.
     "generative": {"objective": "elbo", "prior": "features", "dropout": 0.5, "epochs": 600},
     # Whatever the graph offers: one of the two that follow, chosen when it is fitted.
-    "auto": {"encoder": "auto"},
+    "auto": {"encoder": "auto", "latent_dim": 64},
     # The best ranker of links on graphs with features: edges hidden from the encoder are what it is trained to tell.
     "strong": {
         "encoder": HopEncoder(),
@@ -37,7 +37,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "structure": Structure(),
         "objective": MaskedEdges(),
         "latent_dim": 128,
-        "epochs": 400,
+        "learning_rate": (0.01, 0.001),
         "patience": Selection(),
     },
     # The same without features: a learned row per node and an embedding of its degree, carried further.
@@ -76,7 +76,7 @@ class VGAE(GraphEstimator):
             :mod:`graphvae.nn`; None takes the one that fits the posterior.
         encoder: ``"gcn"``, ``"hops"``, or an encoder of :mod:`graphvae.nn`; ``hidden_dims`` and ``dropout`` are those
             of ``"gcn"``, others have settings of their own. ``"auto"`` chooses by the graph, not the encoder alone but
-            every argument that is at its default, and ``fitted.why`` says what and why.
+            every argument but ``latent_dim`` that is at its default, and ``fitted.why`` says what and why.
         decoder: ``"inner_product"``, ``"cosine"``, ``"bilinear"``, ``"distance"``, ``"mlp"``, ``"bernoulli_poisson"``,
             or a decoder of :mod:`graphvae.nn`; with ``objective="elbo"`` the plain one learns a scale and a bias.
         structure: ``"walks"`` or a :class:`~graphvae.nn.structure.Structure`: what is learned of walks, degrees and a

@@ -20,10 +20,13 @@ from graphvae.estimators.fitting import inputs_of
 from graphvae.estimators.run_folder import ESTIMATORS
 from graphvae.estimators.scoring import evaluate
 from graphvae.estimators.vgae import PRESETS
+from graphvae.nn import Structure
 from graphvae.plots.embedding import plot_embedding
 from graphvae.plots.history import plot_history
 from graphvae.training.objectives import OBJECTIVES, objective_named
 
+BRIEF = Structure(steps=10)
+FEW = {"epochs": 4, "structure": BRIEF}
 # Few epochs, and otherwise every way to make an estimator that the package offers.
 MEMBERS = {
     "vgae": lambda **o: gv.VGAE(**{"epochs": 4, **o}),
@@ -32,8 +35,9 @@ MEMBERS = {
     "vgae-linear": lambda **o: gv.VGAE(**{"epochs": 4, "hidden_dims": (), "kl_warmup": 2, **o}),
     "vgae-deep": lambda **o: gv.VGAE(**{"epochs": 4, "hidden_dims": (12, 8), "patience": 2, **o}),
     "vgae-generative": lambda **o: gv.VGAE.preset("generative", **{"epochs": 4, **o}),
-    "vgae-strong": lambda **o: gv.VGAE.preset("strong", **{"epochs": 4, **o}),
-    "vgae-strong-featureless": lambda **o: gv.VGAE.preset("strong-featureless", **{"epochs": 4, **o}),
+    "vgae-strong": lambda **o: gv.VGAE.preset("strong", **{**FEW, **o}),
+    "vgae-strong-featureless": lambda **o: gv.VGAE.preset("strong-featureless", **{**FEW, **o}),
+    "vgae-auto": lambda **o: gv.VGAE.preset("auto", **{**FEW, **o}),
     "vgae-adversarial": lambda **o: gv.VGAE(**{"epochs": 4, "objective": "adversarial:elbo", **o}),
     "gae-adversarial": lambda **o: gv.GAE(**{"epochs": 4, "objective": "adversarial", **o}),
     "gae": lambda **o: gv.GAE(**{"epochs": 4, **o}),
@@ -83,7 +87,7 @@ def test_every_estimator_objective_and_preset_is_a_member():
     assert {objective_named(member.objective).name for member in members} == set(OBJECTIVES)
     covered = [member.get_params() for member in members]
     for preset in PRESETS.values():
-        settings = {name: value for name, value in preset.items() if name != "epochs"}
+        settings = {name: value for name, value in preset.items() if name not in FEW}
         assert any(settings.items() <= params.items() for params in covered)
 
 

@@ -1,27 +1,23 @@
-"""Benchmarks: every model on the same splits, every run kept, summarised as statistics has it."""
+"""Benchmarks: every model on the same splits, every run kept, resumed where it ended."""
 
 from __future__ import annotations
 
 import json
-import math
 
-import numpy as np
 import pytest
 
 import graphvae as gv
-from graphvae.data.registry import dataset_names
-from graphvae.estimators import benchmark
-from graphvae.estimators.benchmark import PUBLISHED, BenchmarkResult, parse_dataset, parse_model, run_benchmark
+from graphvae.estimators import benchmark_runs
+from graphvae.estimators.benchmark import run_benchmark
 from graphvae.evaluation.heuristics import HEURISTICS
+
+MODELS = ["vgae,epochs=3", "gae,epochs=3", "katz"]
 
 
 @pytest.fixture(scope="module")
 def result():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(benchmark.VGAE, "preset", classmethod(lambda cls, name, **o: cls(epochs=3, **o)))
-        patch.setattr(benchmark, "GAE", lambda seed: gv.GAE(epochs=3, seed=seed))
-        lines = []
-        made = run_benchmark(["karate", "lesmis"], ["vgae", "gae", "katz"], runs=3, val=0.1, progress=lines.append)
+    lines = []
+    made = run_benchmark(["karate", "lesmis"], MODELS, runs=3, val=0.1, progress=lines.append)
     assert len(lines) == 18
     return made
 
@@ -38,66 +34,102 @@ def test_every_model_meets_the_same_splits(result):
 
 
 def test_each_run_can_be_repeated_from_its_record(result):
-    run = next(r for r in result.runs if (r["dataset"], r["model"], r["seed"]) == ("lesmis", "gae", 1))
+    run = next(r for r in result.runs if (r["dataset"], r["model"], r["seed"]) == ("lesmis", "gae,epochs=3", 1))
     split = gv.split_links(gv.load_graph("lesmis"), val=0.1, test=0.1, seed=run["seed"])
     model = getattr(gv, run["config"]["estimator"])(**run["config"]["params"])
     report = model.fit(split).evaluate()
     assert (report.auc, report.ap) == (run["auc"], run["ap"])
-
-
-def test_rows_are_mean_standard_error_and_spread(result):
-    rows = {(row["dataset"], row["model"]): row for row in result.rows()}
-    assert len(rows) == 6
-    values = [r["auc"] for r in result.runs if (r["dataset"], r["model"]) == ("karate", "vgae")]
-    figure = rows["karate", "vgae"]["auc"]
-    assert figure["mean"] == pytest.approx(np.mean(values))
-    assert figure["standard_deviation"] == pytest.approx(np.std(values, ddof=1))
-    assert figure["standard_error"] == pytest.approx(np.std(values, ddof=1) / math.sqrt(3))
-    assert rows["karate", "vgae"]["n"] == 3
+    assert report.rankings["all"]["GAE"]["mrr"] == run["mrr"]
 
 
 def test_a_figure_that_a_model_does_not_have_is_left_out(result):
     rows = {row["model"]: row for row in result.rows() if row["dataset"] == "karate"}
-    assert {"auc", "ap", "elbo", "kl", "heldout", "null_degrees", "seconds"} <= set(rows["vgae"])
-    assert not {"elbo", "kl"} & set(rows["gae"])
-    assert {"heldout", "null_erdos_renyi"} <= set(rows["gae"])
-    assert {"auc", "ap", "seconds"} == set(rows["katz"]) - {"dataset", "model", "n"}
-
-
-def test_one_run_has_no_spread():
-    row = BenchmarkResult([{"dataset": "a", "model": "b", "auc": 0.5}]).rows()[0]
-    assert row["auc"] == {"mean": 0.5, "standard_error": None, "standard_deviation": None}
-
-
-def test_published_figures_stand_beside_the_models_they_are_of():
-    rows = BenchmarkResult([{"dataset": "cora", "model": m, "auc": 0.9} for m in ("vgae", "vgae:elbo", "katz")]).rows()
-    published = rows[0]["published"]
-    assert (published["auc"], published["ap"]) == pytest.approx((0.914, 0.926))
-    assert published["source"] == "Kipf and Welling (2016)"
-    assert "published" not in rows[1]
-    assert "published" not in rows[2]
-    for (dataset, model), (auc, ap) in PUBLISHED.items():
-        assert parse_dataset(dataset)[0] in dataset_names()
-        assert callable(parse_model(model))
-        assert 70 < auc < ap < 100
+    assert {"auc", "ap", "elbo", "kl", "heldout", "null_degrees", "seconds"} <= set(rows["vgae,epochs=3"])
+    assert not {"elbo", "kl"} & set(rows["gae,epochs=3"])
+    assert {"heldout", "null_erdos_renyi"} <= set(rows["gae,epochs=3"])
+    ranks = {key for key in rows["katz"] if "mrr" in key or "hits@" in key}
+    assert {"mrr", "hits@10", "hard_mrr", "test_mrr"} <= ranks
+    assert "hits@50" not in ranks  # of 34 nodes
+    assert {"auc", "ap", "seconds"} == set(rows["katz"]) - ranks - {"dataset", "model", "n"}
 
 
 def test_all_of_it_is_json(result):
     data = json.loads(json.dumps(result.to_dict(), allow_nan=False))
-    assert set(data) == {"machine", "rows", "runs"}
+    assert set(data) == {"machine", "rows", "best_baselines", "differences", "published", "runs"}
     assert data["machine"]["threads"] >= 1
+    found = {(row["figure"], row["model"], row["against"]) for row in data["differences"]}
+    assert ("heldout", "gae,epochs=3", "vgae,epochs=3") in found
+    assert ("heldout", "katz", "vgae,epochs=3") not in found
 
 
-def test_models_by_name():
-    assert parse_model("vgae")(7).get_params() == gv.VGAE(seed=7).get_params()
-    assert parse_model("vgae:generative")(1).prior == "features"
-    assert parse_model("vgae:elbo")(1).get_params() == gv.VGAE.preset("elbo", seed=1).get_params()
-    assert parse_model("vgae:kipf:exact")(1).get_params() == gv.VGAE(objective="kipf:exact", seed=1).get_params()
-    assert isinstance(parse_model("gae")(0), gv.GAE)
-    for name in HEURISTICS:
-        assert parse_model(name) == name
-    assert parse_dataset("cora") == ("cora", True)
-    assert parse_dataset("pubmed:featureless") == ("pubmed", False)
+def test_heuristics_are_all_that_a_data_set_allows(monkeypatch):
+    found = run_benchmark(["karate"], ["katz", "heuristics"], runs=1)
+    assert [run["model"] for run in found.runs] == [
+        "katz",
+        *(n for n in HEURISTICS if n not in ("katz", "feature-cosine")),
+    ]
+    assert "feature-cosine" in {run["model"] for run in run_benchmark(["digits-knn"], ["heuristics"], runs=1).runs}
+    from dataclasses import replace
+
+    monkeypatch.setitem(HEURISTICS, "katz", replace(HEURISTICS["katz"], limit=10))
+    lines = []
+    without = run_benchmark(["karate"], ["heuristics"], runs=1, progress=lines.append)
+    assert "katz" not in {run["model"] for run in without.runs}
+    assert lines[0] == "karate: Katz is left out, for it would take too long; named, it is run"
+    assert [run["model"] for run in run_benchmark(["karate"], ["katz"], runs=1).runs] == ["katz"]
+
+
+def test_an_interrupted_benchmark_goes_on(tmp_path, monkeypatch):
+    calls = []
+    fit = gv.GAE.fit
+
+    def counted(self, split, **options):
+        calls.append(self.seed)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return fit(self, split, **options)
+
+    monkeypatch.setattr(gv.GAE, "fit", counted)
+    store, models, lines = tmp_path / "store", ["gae,epochs=2", "katz"], []
+    options = {"runs": 3, "store": store, "progress": lines.append}
+    with pytest.raises(KeyboardInterrupt):
+        run_benchmark(["karate"], models, **options)
+    assert len(list(store.iterdir())) == 4
+    whole = run_benchmark(["karate"], models, **options)
+    assert calls == [0, 1, 2, 2]
+    assert lines[-1] == f"4 of 6 runs were found in {store} and not run again"
+    assert [(r["seed"], r["model"]) for r in whole.runs] == [(s, m) for s in range(3) for m in models]
+    assert run_benchmark(["karate"], models, **options).runs == whole.runs
+    # Another setting is another run, and so is whatever is asked for anew.
+    run_benchmark(["karate"], ["gae,epochs=3"], **options)
+    assert calls[4:] == [0, 1, 2]
+    run_benchmark(["karate"], ["gae,epochs=3"], **options, fresh=True)
+    assert calls[7:] == [0, 1, 2]
+    # Runs of another state of the code count, and are told.
+    monkeypatch.setattr(benchmark_runs, "code_state", lambda: "changed")
+    monkeypatch.setattr("graphvae.estimators.benchmark.code_state", lambda: "changed")
+    run_benchmark(["karate"], models, **options)
+    assert lines[-1].startswith("6 of them were made by another state of this package's code")
+
+
+def test_a_store_that_cannot_be_read_is_named(tmp_path):
+    run_benchmark(["karate"], ["katz"], runs=1, store=tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_text("{}")
+    with pytest.raises(gv.InputError, match=r"karate-katz-0-\w+\.json is no finished run"):
+        run_benchmark(["karate"], ["katz"], runs=1, store=tmp_path)
+    with pytest.raises(gv.InputError, match="is a file: expected a folder"):
+        run_benchmark(["karate"], ["katz"], runs=1, store=file)
+
+
+@pytest.mark.slow
+def test_processes_give_the_same_runs_in_the_same_order(tmp_path):
+    lines, models = [], ["vgae,epochs=5", "spectral"]
+    found = run_benchmark(["karate"], models, runs=3, jobs=2, store=tmp_path, progress=lines.append)
+    alone = run_benchmark(["karate"], models, runs=3)
+    assert len(found.runs) == len(alone.runs) == len(lines) == len(list(tmp_path.iterdir())) == 6
+    for one, other in zip(found.runs, alone.runs, strict=True):
+        assert {**one, "seconds": 0} == {**other, "seconds": 0}
 
 
 @pytest.mark.parametrize(
@@ -105,15 +137,19 @@ def test_models_by_name():
     [
         (["karate"], ["vgea"], {}, "model='vgea'.*did you mean 'vgae'"),
         (["karate"], ["vgae:papr"], {}, "preset='papr'.*did you mean 'paper'"),
-        (["karate"], ["vgae:kipf:fast"], {}, "path of the objective='fast'"),
-        (["karate"], ["gae:paper"], {}, "expected a preset or an objective for vgae only"),
+        (["karate"], ["vgae,posterior=hypersperical"], {}, "posterior='hypersperical'.*did you mean 'hyperspherical'"),
+        (["karate"], ["vgae,epochs=0"], {}, "model='vgae,epochs=0' on karate: epochs=0"),
+        (["karate"], ["vgae,patience=3"], {"val": 0}, "its selection needs validation pairs"),
         (["karat"], ["vgae"], {}, "name='karat'.*did you mean 'karate'"),
         (["karate:nofeatures"], ["vgae"], {}, "dataset view='nofeatures': expected one of 'featureless'"),
         (["karate"], ["vgae"], {"runs": 0}, "runs=0"),
+        (["karate"], ["vgae"], {"jobs": 0}, "jobs=0"),
+        (["karate"], ["vgae"], {"threads": 0}, "threads=0"),
+        (["karate"], ["vgae"], {"hard": -1}, "hard=-1"),
         (["karate"], ["vgae"], {"val": 0.6, "test": 0.6}, "val=0.6 and test=0.6"),
         (["karate"], ["vgae"], {"test": 0}, "test=0: expected a share of the edges of karate"),
-        (["karate"], ["vgae", "feature-cosine"], {}, "model='feature-cosine' needs features: karate has none"),
-        (["digits-knn", "karate"], ["vgae:generative"], {}, "model='vgae:generative' needs features: karate has none"),
+        (["karate"], ["vgae", "feature-cosine"], {}, "model='feature-cosine' on karate: needs features"),
+        (["digits-knn", "karate"], ["vgae:generative"], {}, "model='vgae:generative' on karate: .*no features"),
     ],
 )
 def test_refusals_come_before_any_training(monkeypatch, datasets, models, options, message):

@@ -1,0 +1,72 @@
+"""``encoder="auto"``: what is chosen follows from the graph, what the user says stays, and the reason is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import graphvae as gv
+from graphvae._check import InputError
+from graphvae.estimators import auto
+from graphvae.estimators.auto import settle, weights_sentence
+from graphvae.nn.hops import HopEncoder
+from graphvae.nn.structure import Structure
+
+KARATE = gv.load_graph("karate")
+SPLIT = gv.split_links(KARATE, val=0.1, test=0.1, seed=0)
+SHORT = {"epochs": 2, "structure": Structure(hops=2, dimensions=2, width=4, steps=10)}
+
+
+def settled(data: gv.Graph | gv.LinkSplit, **params: object) -> tuple[dict, str]:
+    model = gv.VGAE.preset("auto", **params)
+    chosen, why = settle(model.get_params(), model.changed(), data)
+    return {**model.get_params(), **chosen}, why
+
+
+def test_the_choice_follows_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, why = settled(SPLIT)
+    assert plain["encoder"] == HopEncoder(width=48, hops=6)
+    assert "no features on 34 nodes of mean degree 3.8" in why
+    featured, why = settled(KARATE.replace(x=np.eye(34, 5, dtype=np.float32)))
+    assert featured["encoder"] == HopEncoder()
+    assert featured["patience"] is None
+    assert "5 features" in why
+    assert "No validation pairs" in why
+    assert featured["structure"] == plain["structure"] == Structure()
+    monkeypatch.setattr(auto, "LARGE", 33)
+    large, why = settled(SPLIT)
+    assert large["structure"] is None
+    assert "walks are left out" in why
+
+
+def test_what_the_user_says_stays() -> None:
+    params, _ = settled(SPLIT, epochs=7, decoder="cosine", patience=3)
+    assert (params["epochs"], params["decoder"], params["patience"]) == (7, "cosine", 3)
+    assert params["learning_rate"] == 0.005
+
+
+def test_another_encoder_leaves_everything_alone() -> None:
+    model = gv.VGAE(encoder="hops", epochs=3)
+    assert settle(model.get_params(), model.changed(), SPLIT) == ({}, "")
+    assert weights_sentence(None) == ""
+
+
+def test_the_reason_is_reported_and_stored(tmp_path: Path) -> None:
+    model = gv.VGAE.preset("auto", **SHORT).fit(SPLIT)
+    a, b, _ = model.fitted.module.structure.weights.tolist()  # type: ignore[union-attr]
+    assert "auto: no features" in model.fitted.why
+    assert f"{a:.2f} of the decoder's and {b:.2f} of" in model.fitted.why
+    assert model.fitted.why in str(model.evaluate())
+    loaded = gv.load(model.save(tmp_path / "run"))
+    assert loaded.fitted.why == model.fitted.why
+    assert loaded.get_params() == model.get_params()  # the next fit chooses anew
+    assert loaded.fitted.settled["encoder"]["hops"] == 6
+    pairs = SPLIT.test.positive.numpy()
+    assert np.array_equal(loaded.predict_proba(edge_label_index=pairs), model.predict_proba(edge_label_index=pairs))
+
+
+def test_what_is_no_graph_is_refused_as_ever() -> None:
+    with pytest.raises(InputError, match="expected a Graph"):
+        gv.VGAE.preset("auto").fit([1, 2])  # type: ignore[arg-type]
