@@ -102,6 +102,7 @@ def prepare(settings: Settings) -> Prepared:
 
 
 def _estimator(settings: Settings) -> Any:
+    from graphvae.estimators.auto import presumed
     from graphvae.estimators.fitting import check_params
     from graphvae.estimators.image_fitting import check_image_params
     from graphvae.estimators.image_run import IMAGE_ESTIMATORS
@@ -130,7 +131,7 @@ def _estimator(settings: Settings) -> Any:
     if model in IMAGE_MODELS:
         check_image_params(estimator.get_params(deep=False), estimator.posterior_family)
     else:
-        check_params(estimator.get_params())
+        check_params(presumed(estimator.get_params()))
     resolve_device(estimator.device)
     return estimator
 

@@ -30,7 +30,7 @@ __all__ = ["Settings", "read_settings", "resumed_settings", "to_toml"]
 # Arguments of the command that say nothing about the run.
 MANNERS = {"config", "print_config", "checkpoint_every", "as_json", "quiet", "return"}
 WORDS = {int: "an integer", float: "a number", str: "a text", Path: "a path", bool: "true or false"}
-NULLABLE = ("prior", "patience", "binarize")
+NULLABLE = ("prior", "structure", "patience", "binarize")
 
 
 @dataclass(frozen=True)

@@ -50,11 +50,14 @@ def train(
     ] = None,
     prior: Annotated[str | None, typer.Option(help="normal or features (vgae).")] = None,
     encoder: Annotated[
-        str | None, typer.Option(help="gcn or hops, for graphs; with settings: '{ name = \"hops\", hops = 3 }'.")
+        str | None, typer.Option(help="gcn, hops or auto, for graphs; with settings: '{ name = \"hops\", hops = 3 }'.")
     ] = None,
     decoder: Annotated[
         str | None,
         typer.Option(help="inner_product, cosine, bilinear, distance, mlp or bernoulli_poisson, for graphs."),
+    ] = None,
+    structure: Annotated[
+        str | None, typer.Option(help="walks: learn what walks and degrees say of a pair, too (vgae); or none.")
     ] = None,
     dropout: Annotated[float | None, typer.Option(help="Rate in the encoder.")] = None,
     beta: Annotated[float | None, typer.Option(help="Weight of the KL divergence (vgae).")] = None,

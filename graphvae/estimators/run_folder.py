@@ -226,7 +226,7 @@ def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: 
         if own:
             model.set_params(encoder=network)
         fitted = config["fitted"]
-        settled = fitted.get("settled", {})
+        settled = fitted["settled"]
         options = check_params({**model.get_params(), **from_json(settled)})
         sizes = fitted["num_nodes"], fitted["num_features"]
         if sizes != (len(node_ids), description["graph"]["num_features"]):
@@ -240,7 +240,7 @@ def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: 
             "path": fitted["path"],
             "seconds": fitted["seconds"],
             "settled": settled,
-            "why": fitted.get("why", ""),
+            "why": fitted["why"],
         }
         if options["structure"] is not None:
             module.structure = options["structure"].build(len(node_ids))

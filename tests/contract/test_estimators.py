@@ -216,7 +216,7 @@ def test_no_held_out_edge_is_in_any_propagation_matrix(make, split, monkeypatch)
 
     monkeypatch.setattr(GraphInputs, "build", classmethod(spy))
     model = make().fit(split)
-    model.evaluate(split), model.embed(), model.sample(source="posterior")
+    model.evaluate(split), model.transform(split.train), model.embed(), model.sample(source="posterior")
     assert len(seen) >= 2
     for inputs in seen:
         matrix = inputs.propagation.to_dense().numpy()
