@@ -53,12 +53,12 @@ def _choice(graph: Graph, validated: bool) -> tuple[dict[str, Any], list[str]]:
     size = f"{graph.num_nodes} nodes of mean degree {mean_degree:.1f}"
     chosen: dict[str, Any] = {"decoder": MLPDecoder(), "patience": Selection() if validated else None}
     if graph.x is not None:
-        chosen |= {"encoder": HopEncoder(), "objective": MaskedEdges(), "learning_rate": (0.01, 0.001)}
+        chosen |= {"encoder": HopEncoder(), "objective": MaskedEdges(), "epochs": 300}
+        chosen |= {"learning_rate": (0.01, 0.002)}
         reasons = [f"auto: {graph.num_features} features on {size}: features at 0 to 2 hops, half of the edges hidden."]
     else:
-        chosen |= {"encoder": HopEncoder(width=48, hops=6), "objective": MaskedEdges(rate=0.2)}
-        chosen |= {"epochs": 150, "learning_rate": 0.005}
-        reasons = [f"auto: no features on {size}: a learned row per node and degrees, carried over 6 hops."]
+        chosen |= {"encoder": HopEncoder(width=48, hops=3), "objective": MaskedEdges(rate=0.3), "epochs": 60}
+        reasons = [f"auto: no features on {size}: a learned row per node and degrees, carried over 3 hops."]
     if graph.num_nodes > LARGE:
         reasons.append(f"More than {LARGE} nodes: walks are left out.")
     else:

@@ -162,7 +162,9 @@ def check_params(params: Mapping[str, Any]) -> dict[str, Any]:
     # An iterator would be spent by the first fit.
     if isinstance(hidden, (str, bytes)) or not (isinstance(hidden, Sequence) or getattr(hidden, "ndim", 0) == 1):
         raise InputError(f"hidden_dims={hidden!r}: expected a sequence of widths, such as (32,)")
-    encoder = component("encoder", params.get("encoder", "gcn"))
+    # "auto" is settled when the graph is known; before that it is one of these.
+    asked = params.get("encoder", "gcn")
+    encoder = component("encoder", "hops" if isinstance(asked, str) and asked == "auto" else asked)
     if not isinstance(encoder, GCN):
         for name, plain in (("hidden_dims", (32,)), ("dropout", 0)):
             given = tuple(params[name]) if name == "hidden_dims" else params[name]

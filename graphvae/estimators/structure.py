@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,13 @@ from graphvae.training.randomness import seeded
 __all__ = ["BlendedPairs", "fit_structure"]
 
 # The share of edges that is hidden at a time; edges asked for in all, and at most of one hiding.
-RATE, EDGES, AT_ONCE = 0.1, 3000, 1500
+RATE, EDGES, AT_ONCE = 0.1, 2000, 1500
 # Non-edges of one hiding: partners of each of some nodes, whose walks are made anyway.
 NODES, PARTNERS = 400, 40
 # Edges and non-edges of a step, and the learning rate.
 BATCH, OTHERS, LEARNING_RATE = 256, 1024, 0.01
+# Share of the hidings on which the best weights are told, and steps from one look to the next.
+ASIDE, EVERY = 0.2, 40
 # Standard deviation of the prior of the two weights around a half.
 SPREAD = 0.5
 
@@ -107,9 +110,8 @@ def fit_structure(settings: Structure, graph: Graph, seed: int, device: torch.de
             features = _features(network, pairs[:, kept])
             positive.append(_all(features, pairs[:, chosen[:AT_ONCE]]))
             negative.append(_all(features, _others(known, n)))
-        edges, others = torch.cat(positive), torch.cat(negative)
-        network.scale_to(torch.cat([edges, others]))
-        _train(network, edges, others, settings.steps)
+        network.scale_to(torch.cat(positive + negative))
+        _train(network, positive, negative, settings.steps)
         _features(network, pairs)
     return network.eval()
 
@@ -142,14 +144,32 @@ def _all(features: PairFeatures, pairs: Tensor) -> Tensor:
     return out
 
 
-def _train(network: StructureNetwork, edges: Tensor, others: Tensor, steps: int) -> None:
-    """Minimise the balanced log loss of features of edges and of non-edges."""
+def _train(network: StructureNetwork, positive: list[Tensor], negative: list[Tensor], steps: int) -> None:
+    """Minimise the balanced log loss of features of edges and of non-edges, hidden part by part.
+
+    A share of the parts is kept aside, and the weights that do best there are kept: a small graph has few edges.
+    """
+    aside = max(1, int(ASIDE * len(positive)))
+    edges, others, kept_edges, kept_others = (
+        torch.cat(some) for parts in (slice(aside, None), slice(aside)) for some in (positive[parts], negative[parts])
+    )
     optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
-    for _ in range(steps):
+    best, state = math.inf, {}
+    for step in range(1, steps + 1):
         batch = [some[torch.randint(len(some), (size,))] for some, size in ((edges, BATCH), (others, OTHERS))]
-        loss = softplus(-network(batch[0])).mean() + softplus(network(batch[1])).mean()
+        loss = _loss(network, *batch)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
+        if step % EVERY == 0 or step == steps:
+            with torch.no_grad():
+                value = float(_loss(network, kept_edges, kept_others))
+            if value < best:
+                best, state = value, {name: each.clone() for name, each in network.state_dict().items()}
+    network.load_state_dict(state)
+
+
+def _loss(network: StructureNetwork, edges: Tensor, others: Tensor) -> Tensor:
+    return softplus(-network(edges)).mean() + softplus(network(others)).mean()

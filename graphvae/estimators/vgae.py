@@ -37,18 +37,18 @@ PRESETS: dict[str, dict[str, Any]] = {
         "structure": Structure(),
         "objective": MaskedEdges(),
         "latent_dim": 128,
-        "learning_rate": (0.01, 0.001),
+        "epochs": 300,
+        "learning_rate": (0.01, 0.002),
         "patience": Selection(),
     },
     # The same without features: a learned row per node and an embedding of its degree, carried further.
     "strong-featureless": {
-        "encoder": HopEncoder(width=48, hops=6),
+        "encoder": HopEncoder(width=48, hops=3),
         "decoder": MLPDecoder(),
         "structure": Structure(),
-        "objective": MaskedEdges(rate=0.2),
+        "objective": MaskedEdges(rate=0.3),
         "latent_dim": 64,
-        "epochs": 150,
-        "learning_rate": 0.005,
+        "epochs": 60,
         "patience": Selection(),
     },
 }

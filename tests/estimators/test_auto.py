@@ -28,7 +28,7 @@ def settled(data: gv.Graph | gv.LinkSplit, **params: object) -> tuple[dict, str]
 
 def test_the_choice_follows_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     plain, why = settled(SPLIT)
-    assert plain["encoder"] == HopEncoder(width=48, hops=6)
+    assert plain["encoder"] == HopEncoder(width=48, hops=3)
     assert "no features on 34 nodes of mean degree 3.8" in why
     featured, why = settled(KARATE.replace(x=np.eye(34, 5, dtype=np.float32)))
     assert featured["encoder"] == HopEncoder()
@@ -45,7 +45,7 @@ def test_the_choice_follows_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_the_user_says_stays() -> None:
     params, _ = settled(SPLIT, epochs=7, decoder="cosine", patience=3)
     assert (params["epochs"], params["decoder"], params["patience"]) == (7, "cosine", 3)
-    assert params["learning_rate"] == 0.005
+    assert params["encoder"].hops == 3
 
 
 def test_another_encoder_leaves_everything_alone() -> None:
@@ -63,7 +63,7 @@ def test_the_reason_is_reported_and_stored(tmp_path: Path) -> None:
     loaded = gv.load(model.save(tmp_path / "run"))
     assert loaded.fitted.why == model.fitted.why
     assert loaded.get_params() == model.get_params()  # the next fit chooses anew
-    assert loaded.fitted.settled["encoder"]["hops"] == 6
+    assert loaded.fitted.settled["encoder"]["hops"] == 3
     pairs = SPLIT.test.positive.numpy()
     assert np.array_equal(loaded.predict_proba(edge_label_index=pairs), model.predict_proba(edge_label_index=pairs))
 
