@@ -34,6 +34,7 @@ MEMBERS = {
     "vgae-generative": lambda **o: gv.VGAE.preset("generative", **{"epochs": 4, **o}),
     "vgae-strong": lambda **o: gv.VGAE.preset("strong", **{"epochs": 4, **o}),
     "vgae-strong-featureless": lambda **o: gv.VGAE.preset("strong-featureless", **{"epochs": 4, **o}),
+    "vgae-mixture": lambda **o: gv.VGAE(**{"epochs": 4, "objective": "elbo", "prior": "mixture", **o}),
     "vgae-adversarial": lambda **o: gv.VGAE(**{"epochs": 4, "objective": "adversarial:elbo", **o}),
     "gae-adversarial": lambda **o: gv.GAE(**{"epochs": 4, "objective": "adversarial", **o}),
     "gae": lambda **o: gv.GAE(**{"epochs": 4, **o}),
