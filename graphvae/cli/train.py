@@ -48,7 +48,7 @@ def train(
             "like ask for a path; for vae: elbo, beta or iwae."
         ),
     ] = None,
-    prior: Annotated[str | None, typer.Option(help="normal or features (vgae).")] = None,
+    prior: Annotated[str | None, typer.Option(help="normal, features or mixture (vgae).")] = None,
     encoder: Annotated[
         str | None, typer.Option(help="gcn, hops or auto, for graphs; with settings: '{ name = \"hops\", hops = 3 }'.")
     ] = None,

@@ -237,7 +237,8 @@ class GraphEstimator(Parameters, ABC):
     def elbo(self, graph: Graph | None = None, *, samples: int = 8, seed: int = 0) -> float:
         """Evidence lower bound of the graph's edges in nats: the true one, whatever objective trained the model.
 
-        Exact over all unordered pairs for each of ``samples`` draws of Z, in float64; the KL divergence is analytic.
+        Exact over all unordered pairs for each of ``samples`` draws of Z, in float64; the KL divergence is analytic
+        where it has a closed form, and else taken at the draws.
 
         Args:
             graph: the graph; the fitted one by default.

@@ -72,8 +72,8 @@ class VGAE(GraphEstimator):
             ``"elbo:control-variate"`` ask for one.
         posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``, ``"point"``, or
             such a family with settings.
-        prior: ``"normal"``, ``"features"`` (conditional on node features), ``"uniform-sphere"``, or a prior of
-            :mod:`graphvae.nn`; None takes the one that fits the posterior.
+        prior: ``"normal"``, ``"features"`` (conditional on node features), ``"mixture"`` (of Gaussians, learned),
+            ``"uniform-sphere"``, or a prior of :mod:`graphvae.nn`; None takes the one that fits the posterior.
         encoder: ``"gcn"``, ``"hops"``, or an encoder of :mod:`graphvae.nn`; ``hidden_dims`` and ``dropout`` are those
             of ``"gcn"``, others have settings of their own. ``"auto"`` chooses by the graph, not the encoder alone but
             every argument but ``latent_dim`` that is at its default, and ``fitted.why`` says what and why.

@@ -12,7 +12,7 @@ from graphvae.nn.autoencoder import Autoencoder
 from graphvae.nn.inputs import GraphInputs
 from graphvae.training.adversary import Adversary
 from graphvae.variational.bound import bound
-from graphvae.variational.posteriors import PosteriorFamily
+from graphvae.variational.posteriors import PosteriorFamily, closed_form
 
 __all__ = ["graph_step"]
 
@@ -48,7 +48,7 @@ def graph_step(
             lambda z: objective.reconstruct(module.decode(z), pair_sum),
             scored,
             samples=options["samples"],
-            analytic=family.analytic_kl,
+            analytic=closed_form(family, module.prior),
         )
         beta = options["beta"] * min(1.0, epoch / max(options["kl_warmup"], 1))
         reconstruction, kl = terms.log_likelihood.mean(), terms.kl.mean()
