@@ -40,6 +40,8 @@ def tables() -> ModuleType:
         ("docs/speed.md", "paths_table", "paths.json"),
         ("docs/speed.md", "memory_sentence", "fit_memory.json"),
         ("docs/speed.md", "scatter_sentence", "propagation.json"),
+        ("docs/speed.md", "dense_table", "dense_loss.json"),
+        ("docs/speed.md", "growth_sentence", "growth.json"),
         ("docs/own_data.md", "own_data_table", "own_data.json"),
     ],
 )
@@ -67,6 +69,8 @@ def test_every_result_is_in_a_table() -> None:
         "paths",
         "fit_memory",
         "propagation",
+        "dense_loss",
+        "growth",
         "own_data",
     }
     assert {path.stem for path in (ROOT / "benchmarks" / "results").glob("*.json")} == used
