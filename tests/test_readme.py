@@ -113,6 +113,32 @@ def test_shell_commands_work(
         capsys.readouterr()
 
 
+def test_every_command_on_the_page_of_own_data_works_when_pasted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    page = (ROOT / "docs" / "own_data.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    lines = iter("".join(re.findall(r"^```\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)).splitlines())
+    commands = 0
+    for line in lines:
+        if line.startswith("cat > "):
+            (file,) = re.findall(r"^cat > (\S+) << 'END'$", line)
+            Path(file).write_text("".join(f"{row}\n" for row in iter(lambda: next(lines), "END")), encoding="utf-8")
+            continue
+        program, *arguments = shlex.split(line)
+        assert program == "graphvae"
+        capsys.readouterr()
+        to = arguments[-1] if ">" in arguments else None
+        assert main(arguments if to is None else arguments[:-2]) == 0, line
+        commands += 1
+        if to is not None:
+            Path(to).write_text(capsys.readouterr().out, encoding="utf-8")
+    assert commands > 10
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    exec(code, {})
+    assert "007" in capsys.readouterr().out
+
+
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"make ([a-z-]+)", README):
