@@ -67,7 +67,8 @@ def train(
     ] = None,
     patience: Annotated[str | None, typer.Option(help="Select on validation; stop after this many epochs.")] = None,
     posterior: Annotated[
-        str | None, typer.Option(help="gaussian, full-gaussian, hyperspherical, flow or point (vgae, vae).")
+        str | None,
+        typer.Option(help="gaussian, full-gaussian, hyperspherical, flow, semi-implicit or point (vgae, vae)."),
     ] = None,
     likelihood: Annotated[
         str | None, typer.Option(help="gaussian, bernoulli or continuous_bernoulli (images).")

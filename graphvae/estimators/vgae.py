@@ -73,8 +73,8 @@ class VGAE(GraphEstimator):
             samples of whole graphs. The first two take the sum over all pairs exactly or by
             an unbiased estimate, as size makes sensible (see ``fitted.path``); ``"kipf:exact"``,
             ``"elbo:control-variate"`` ask for one.
-        posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``, ``"point"``, or
-            such a family with settings.
+        posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``,
+            ``"semi-implicit"``, ``"point"``, or such a family with settings.
         prior: ``"normal"``, ``"features"`` (conditional on node features), ``"mixture"`` (of Gaussians, learned),
             ``"uniform-sphere"``, or a prior of :mod:`graphvae.nn`; None takes the one that fits the posterior.
         encoder: ``"gcn"``, ``"hops"``, or an encoder of :mod:`graphvae.nn`; ``hidden_dims`` and ``dropout`` are those
