@@ -44,8 +44,8 @@ def train(
     objective: Annotated[
         str | None,
         typer.Option(
-            help="kipf, elbo, sampled, masked or adversarial (adversarial:elbo for another base); kipf:exact and the "
-            "like ask for a path; for vae: elbo, beta or iwae."
+            help="kipf, elbo, iwae, sampled, masked, adversarial or free-bits (adversarial:elbo for another base); "
+            "kipf:exact and the like ask for a path; for vae: elbo, beta or iwae."
         ),
     ] = None,
     prior: Annotated[str | None, typer.Option(help="normal, features or mixture (vgae).")] = None,
@@ -67,7 +67,8 @@ def train(
     ] = None,
     patience: Annotated[str | None, typer.Option(help="Select on validation; stop after this many epochs.")] = None,
     posterior: Annotated[
-        str | None, typer.Option(help="gaussian, full-gaussian, hyperspherical, flow or point (vgae, vae).")
+        str | None,
+        typer.Option(help="gaussian, full-gaussian, hyperspherical, flow, semi-implicit or point (vgae, vae)."),
     ] = None,
     likelihood: Annotated[
         str | None, typer.Option(help="gaussian, bernoulli or continuous_bernoulli (images).")

@@ -90,8 +90,8 @@ class VAE(ImageEstimator):
             network with settings, or :class:`graphvae.nn.CustomNetwork` with modules of one's own.
         likelihood: ``"gaussian"``, ``"bernoulli"``, ``"continuous_bernoulli"``, or such a family with settings.
         binarize: of grey values for ``"bernoulli"``: ``"threshold"``, ``"stochastic"`` (anew at each step) or None.
-        posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``, or such a family
-            with settings; each brings the prior that fits it.
+        posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``,
+            ``"semi-implicit"``, or such a family with settings; each brings the prior that fits it.
         objective: ``"elbo"``, also called ``"beta"`` (the same with weights on its terms, below), or ``"iwae"`` with
             ``samples`` importance samples.
         beta: weight of the KL divergence.

@@ -18,6 +18,7 @@ from torch.nn.functional import hardtanh
 from graphvae._check import InputError, integer
 from graphvae.variational.distributions import MAX_LOG_SCALE, MIN_LOG_SCALE, DiagonalNormal, FullNormal, Point
 from graphvae.variational.flows import FlowPosterior
+from graphvae.variational.semi_implicit import SemiImplicitPosterior
 from graphvae.variational.spherical import PowerSpherical, unit_vectors
 
 __all__ = [
@@ -183,6 +184,7 @@ POSTERIORS: dict[str, PosteriorFamily] = {
     "point": PointPosterior(),
     "hyperspherical": HypersphericalPosterior(),
     "flow": FlowPosterior(),
+    "semi-implicit": SemiImplicitPosterior(),
 }
 
 

@@ -38,6 +38,8 @@ MEMBERS = {
     "vgae-strong": lambda **o: gv.VGAE.preset("strong", **{**FEW, **o}),
     "vgae-strong-featureless": lambda **o: gv.VGAE.preset("strong-featureless", **{**FEW, **o}),
     "vgae-auto": lambda **o: gv.VGAE.preset("auto", **{**FEW, **o}),
+    "vgae-iwae": lambda **o: gv.VGAE(**{"epochs": 4, "objective": "iwae", "samples": 3, **o}),
+    "vgae-free-bits": lambda **o: gv.VGAE(**{"epochs": 4, "objective": "free-bits", **o}),
     "vgae-mixture": lambda **o: gv.VGAE(**{"epochs": 4, "objective": "elbo", "prior": "mixture", **o}),
     "vgae-adversarial": lambda **o: gv.VGAE(**{"epochs": 4, "objective": "adversarial:elbo", **o}),
     "gae-adversarial": lambda **o: gv.GAE(**{"epochs": 4, "objective": "adversarial", **o}),

@@ -116,6 +116,7 @@ def test_components_that_are_none_are_refused(name, value, hint):
         {"patience": 3},
         {"objective": Adversarial(gv.MaskedEdges(0.3), (8,))},
         {"objective": Adversarial("kipf:exact", weight=0.5)},
+        {"objective": gv.FreeBits(0.3)},
         {"patience": gv.Selection(4, average=2), "objective": gv.MaskedEdges(0.3), "encoder": HopEncoder(hops=1)},
     ],
 )

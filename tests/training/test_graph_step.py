@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
@@ -63,3 +65,32 @@ def test_the_adversary_s_term_is_added_with_its_weight():
     plain = -(terms["reconstruction"] - terms["kl"]) / N
     torch.testing.assert_close(loss, plain + 0.5 * terms["fooling"])
     assert float(terms["fooling"].detach()) > 0.1
+
+
+def test_the_importance_weighted_bound_of_whole_graphs():
+    module, *rest = parts(gv.VGAE, objective="iwae", samples=3)
+    with seeded(5):
+        loss, terms = graph_step(module, *rest, "exact")(1, 0)
+    with seeded(5):
+        q, _ = module(rest[2])
+        draws = q.rsample((3,))
+    normal, unit = Normal(q.mean, q.stddev), Normal(0.0, 1.0)
+    kl = (normal.log_prob(draws) - unit.log_prob(draws)).sum((-2, -1))
+    weight = torch.stack([dense_log_likelihood(module, z) for z in draws]) - kl
+    torch.testing.assert_close(loss, -(weight.logsumexp(0) - math.log(3)) / N, rtol=1e-5, atol=1e-5)
+    assert float(loss.detach()) < float(-(terms["reconstruction"] - terms["kl"]).detach()) / N
+
+
+@pytest.mark.parametrize(
+    ("estimator", "options", "message"),
+    [
+        (gv.VGAE, {}, "samples=1"),
+        (gv.VGAE, {"samples": 3, "beta": 0.5}, "beta=0.5"),
+        (gv.VGAE, {"samples": 3, "kl_warmup": 2}, "kl_warmup=2"),
+        (gv.VGAE, {"samples": 3, "objective": gv.FreeBits(0.1, "iwae")}, "has no KL term"),
+        (gv.GAE, {}, "point posterior has no density"),
+    ],
+)
+def test_what_importance_weights_cannot_be_made_of_is_refused(estimator, options, message):
+    with pytest.raises(gv.InputError, match=message):
+        estimator(4, **{"objective": "iwae", "epochs": 1, **options}).fit(GRAPH)
