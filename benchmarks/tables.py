@@ -240,7 +240,7 @@ def growth_sentence() -> str:
     """How time and memory of a step grow with the number of nodes."""
     found = load("growth.json")["exponents"]
     exact, estimate = (found[path]["seconds"] for path in ("exact", "control-variate"))
-    return f"time grows as N^{exact['seconds']:.2f} on the exact path and as N^{estimate['seconds']:.2f} by control variate"
+    return f"time grows as N^{exact:.2f} exactly and as N^{estimate:.2f} by control variate"
 
 
 def own_data_table() -> str:
