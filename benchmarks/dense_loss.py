@@ -10,6 +10,7 @@ at which this core multiplies large matrices and takes sigmoids.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import multiprocessing
 import sys
@@ -68,6 +69,8 @@ def measure(kind: str, nodes: int, edges: int, runs: int, queue: Any) -> None:
     torch.set_num_threads(1)
     loss("blocks", 2000, 4000)()  # what torch loads once
     run = loss(kind, nodes, edges)
+    # What set-up has freed would hide what a run needs.
+    ctypes.CDLL(None).malloc_trim(0)
     process, done = psutil.Process(), threading.Event()
     before = process.memory_info().rss
     peak = [before]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,38 @@ def memory_sentence() -> str:
     return (
         f"a whole `fit` peaks at {result['beyond_gib']:.2f} GiB beyond the {result['data_gib']:.2f} GiB of the process"
     )
+
+
+def dense_table() -> str:
+    """Value and gradient of the loss over all pairs: row blocks, the dense array, and the floor of the arithmetic."""
+    result = load("dense_loss.json")
+    first = next(iter(result["floor_ms"]))
+    median = lambda kind: statistics.median(s for each in result["rounds"] for s in each[kind]["seconds"])
+    memory = lambda kind: max(each[kind]["mib"] for each in result["rounds"])
+    larger = result["larger"]
+    rows = [
+        (int(first), "row blocks", median("blocks"), memory("blocks"), result["floor_ms"][first]),
+        (int(first), f"dense N x N, {result['ratio']:.0f} times as long", median("dense"), memory("dense"), None),
+        (
+            larger["nodes"],
+            "row blocks",
+            larger["seconds"][0],
+            larger["mib"],
+            result["floor_ms"][str(larger["nodes"])],
+        ),
+    ]
+    lines = ["| nodes | loss | seconds | peak memory, MiB | floor, seconds |", "|---|---|---|---|---|"]
+    for nodes, kind, seconds, mib, floor in rows:
+        cells = [f"{nodes:,}".replace(",", " "), kind, f"{seconds:.2f}", f"{mib:.0f}"]
+        lines.append("| " + " | ".join([*cells, "" if floor is None else f"{floor / 1000:.2f}"]) + " |")
+    return "\n".join(lines)
+
+
+def growth_sentence() -> str:
+    """How time and memory of a step grow with the number of nodes."""
+    found = load("growth.json")["exponents"]
+    exact, estimate = (found[path]["seconds"] for path in ("exact", "control-variate"))
+    return f"time grows as N^{exact:.2f} exactly and as N^{estimate:.2f} by control variate"
 
 
 def own_data_table() -> str:

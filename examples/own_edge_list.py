@@ -1,4 +1,4 @@
-"""An edge list of one's own: names in, named embeddings and link probabilities out."""
+"""An edge list of one's own: names in; named embeddings, link probabilities and recommendations out."""
 
 import tempfile
 from pathlib import Path
@@ -16,6 +16,9 @@ model = gv.VGAE(latent_dim=4, epochs=100).fit(graph)
 pairs = [("ann", "dan"), ("ann", "hal")]
 for (one, other), probability in zip(pairs, model.predict_proba(pairs), strict=True):
     print(f"P({one} knows {other}) = {probability:.3f}")
+
+print(model.recommend(["ann", "gus"], k=2))  # who they do not know yet, the likeliest first
+model.recommend(k=5).save(folder / "links.csv")  # the likeliest of all pairs
 
 model.embed().save(folder / "friends.parquet")
 print("ann is at", gv.Embeddings.load(folder / "friends.parquet")["ann"])

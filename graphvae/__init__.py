@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from graphvae.estimators.vgae import GAE, VGAE
     from graphvae.export.embeddings import Embeddings
     from graphvae.training.adversary import Adversarial
+    from graphvae.training.free_bits import FreeBits
     from graphvae.training.masked import MaskedEdges
     from graphvae.training.selection import Selection
     from graphvae.variational.bound import Bound, bound
@@ -39,6 +40,7 @@ __all__ = [
     "Bound",
     "Comparison",
     "Embeddings",
+    "FreeBits",
     "Graph",
     "Images",
     "InputError",
@@ -68,6 +70,7 @@ _HOME = {
     "GAE": "graphvae.estimators.vgae",
     "VGAE": "graphvae.estimators.vgae",
     "Adversarial": "graphvae.training.adversary",
+    "FreeBits": "graphvae.training.free_bits",
     "MaskedEdges": "graphvae.training.masked",
     "Selection": "graphvae.training.selection",
     "Bound": "graphvae.variational.bound",

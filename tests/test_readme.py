@@ -40,6 +40,8 @@ def tables() -> ModuleType:
         ("docs/speed.md", "paths_table", "paths.json"),
         ("docs/speed.md", "memory_sentence", "fit_memory.json"),
         ("docs/speed.md", "scatter_sentence", "propagation.json"),
+        ("docs/speed.md", "dense_table", "dense_loss.json"),
+        ("docs/speed.md", "growth_sentence", "growth.json"),
         ("docs/own_data.md", "own_data_table", "own_data.json"),
     ],
 )
@@ -67,6 +69,8 @@ def test_every_result_is_in_a_table() -> None:
         "paths",
         "fit_memory",
         "propagation",
+        "dense_loss",
+        "growth",
         "own_data",
     }
     assert {path.stem for path in (ROOT / "benchmarks" / "results").glob("*.json")} == used
@@ -107,6 +111,32 @@ def test_shell_commands_work(
             arguments = ["benchmark", "--datasets", "karate", "--models", "katz", "--runs", "2"]
         assert main(arguments) == 0, line
         capsys.readouterr()
+
+
+def test_every_command_on_the_page_of_own_data_works_when_pasted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    page = (ROOT / "docs" / "own_data.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    lines = iter("".join(re.findall(r"^```\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)).splitlines())
+    commands = 0
+    for line in lines:
+        if line.startswith("cat > "):
+            (file,) = re.findall(r"^cat > (\S+) << 'END'$", line)
+            Path(file).write_text("".join(f"{row}\n" for row in iter(lambda: next(lines), "END")), encoding="utf-8")
+            continue
+        program, *arguments = shlex.split(line)
+        assert program == "graphvae"
+        capsys.readouterr()
+        to = arguments[-1] if ">" in arguments else None
+        assert main(arguments if to is None else arguments[:-2]) == 0, line
+        commands += 1
+        if to is not None:
+            Path(to).write_text(capsys.readouterr().out, encoding="utf-8")
+    assert commands > 10
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    exec(code, {})
+    assert "007" in capsys.readouterr().out
 
 
 def test_make_targets_exist() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from graphvae.cli import benchmark, compare, datasets, images, probe, quickstart, recommend, runs, train
+from graphvae.cli import benchmark, compare, datasets, images, probe, quickstart, recommend, resume, runs, train
 
 __all__ = ["app"]
 
@@ -29,6 +29,7 @@ def _top(context: typer.Context, version: bool = typer.Option(False, "--version"
 
 app.command("quickstart")(quickstart.quickstart)
 app.command("train")(train.train)
+app.command("resume")(resume.resume)
 app.command("evaluate")(runs.evaluate)
 app.command("embed")(runs.embed)
 app.command("recommend")(recommend.recommend)

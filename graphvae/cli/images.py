@@ -15,6 +15,7 @@ from graphvae.cli.output import say, show, table
 if TYPE_CHECKING:
     from graphvae.cli.prepare import Prepared
     from graphvae.data.images import Images
+    from graphvae.training.checkpoint import Checkpoint
 
 __all__ = ["IMAGE_MODELS", "evaluate_images", "held_out", "plot", "sample", "train_images"]
 
@@ -23,14 +24,13 @@ IMAGE_MODELS = {"ae": "AE", "vae": "VAE", "cvae": "CVAE", "m2": "SemiSupervisedV
 Run = Annotated[Path, typer.Argument(help="A run folder, as written by graphvae train.")]
 
 
-def train_images(run: Prepared, *, quiet: bool, as_json: bool) -> None:
+def train_images(run: Prepared, checkpoint: Checkpoint, *, quiet: bool, as_json: bool) -> None:
     """Train an image model, score it on held-out images, and write a run folder."""
     from graphvae.estimators.image_run import save_image_run
     from graphvae.estimators.parameters import component
-    from graphvae.estimators.run_folder import check_target, write_metrics
+    from graphvae.estimators.run_folder import write_metrics
     from graphvae.nn.convolutional import ConvNetwork
 
-    check_target(run.folder, overwrite=run.overwrite)
     estimator = run.estimator
     origin = {"name": run.data, "test": run.test, "seed": estimator.seed}
     train, held = _parts(origin)
@@ -38,9 +38,9 @@ def train_images(run: Prepared, *, quiet: bool, as_json: bool) -> None:
     # Only convolutions care which pixels are neighbours.
     is_conv = isinstance(component("network", estimator.network), ConvNetwork)
     pixels = train.unflat().x if is_conv else train.x
-    estimator.fit(pixels, train.y, progress=not quiet)
+    estimator.fit(pixels, train.y, progress=not quiet, checkpoint=checkpoint)
     text, figures = _scores(estimator, held)
-    save_image_run(estimator, run.folder, overwrite=run.overwrite)
+    save_image_run(estimator, run.folder, overwrite=run.overwrite or checkpoint.file.is_file())
     metrics = {"run": str(run.folder), "data": origin, "test": figures}
     write_metrics(run.folder, metrics)
     show(text, metrics, as_json=as_json)

@@ -51,6 +51,13 @@ class Prepared:
     overwrite: bool
     resolved: dict[str, Any]
 
+    @property
+    def from_anywhere(self) -> dict[str, Any]:
+        """``resolved`` for another working folder: its files by their whole paths."""
+        data = os.path.abspath(self.data) if os.path.isfile(self.data) else self.data
+        paths = {name: os.path.abspath(self.resolved[name]) for name in ("features",) if name in self.resolved}
+        return {**self.resolved, **paths, "data": data}
+
 
 def prepare(settings: Settings) -> Prepared:
     """The run that ``settings`` ask for.
@@ -95,6 +102,7 @@ def prepare(settings: Settings) -> Prepared:
 
 
 def _estimator(settings: Settings) -> Any:
+    from graphvae.estimators.auto import presumed
     from graphvae.estimators.fitting import check_params
     from graphvae.estimators.image_fitting import check_image_params
     from graphvae.estimators.image_run import IMAGE_ESTIMATORS
@@ -123,7 +131,7 @@ def _estimator(settings: Settings) -> Any:
     if model in IMAGE_MODELS:
         check_image_params(estimator.get_params(deep=False), estimator.posterior_family)
     else:
-        check_params(estimator.get_params())
+        check_params(presumed(estimator.get_params()))
     resolve_device(estimator.device)
     return estimator
 

@@ -80,7 +80,7 @@ def runs(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """List run folders with their data, model and test figures."""
-    from graphvae.estimators.run_list import list_runs
+    from graphvae.estimators.run_list import list_runs, list_unfinished
 
     found = list_runs(folder)
     rows = [[each.run, each.data, each.model, str(each.epochs), _figures(each.metrics)] for each in found]
@@ -88,6 +88,7 @@ def runs(
     text = table(["run", "data", "model", "epochs", "test"], sound, prose=True) if sound else f"no runs below {folder}"
     show(text, {"runs": [each.to_dict() for each in found]}, as_json=as_json)
     say(*(f"cannot be read: {each.fault}" for each in found if each.fault is not None))
+    say(*(f"not finished: {each}; graphvae resume {each} goes on" for each in list_unfinished(folder)))
 
 
 def _figures(metrics: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from graphvae._check import InputError, resolve, suggest
+from graphvae._files import reading
 from graphvae.estimators.parameters import COMPONENTS
 
 if sys.version_info >= (3, 11):
@@ -24,12 +25,12 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover
     import tomli as tomllib
 
-__all__ = ["Settings", "read_settings", "to_toml"]
+__all__ = ["Settings", "read_settings", "resumed_settings", "to_toml"]
 
 # Arguments of the command that say nothing about the run.
-MANNERS = {"config", "print_config", "as_json", "quiet", "return"}
+MANNERS = {"config", "print_config", "checkpoint_every", "as_json", "quiet", "return"}
 WORDS = {int: "an integer", float: "a number", str: "a text", Path: "a path", bool: "true or false"}
-NULLABLE = ("prior", "patience", "binarize")
+NULLABLE = ("prior", "structure", "patience", "binarize")
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,25 @@ def read_settings(command: Callable[..., None], given: Mapping[str, Any]) -> Set
     flags = {name: value for name, value in given.items() if name in kinds and value is not None}
     file, found = given["config"], {}
     if file is not None:
-        found = {name: value for name, value in _read(file, kinds).items() if name not in flags}
-    settings = Settings({**found, **flags}, file, frozenset(found))
-    values = {name: _argument(settings.label(name), name, value) for name, value in settings.values.items()}
-    return Settings(values, file, frozenset(found))
+        found = {name: value for name, value in _checked(file, _read(file), kinds).items() if name not in flags}
+    return _settings({**found, **flags}, file, found)
+
+
+def resumed_settings(command: Callable[..., None], stored: Mapping[str, Any], file: Path) -> Settings:
+    """The settings that a run was started with, from its checkpoint ``file``.
+
+    Raises:
+        InputError: naming file, key, value and expectation.
+    """
+    with reading(file):
+        found = _checked(file, tomllib.loads(to_toml(stored)), _kinds(command))
+    return _settings(found, file, found)
+
+
+def _settings(values: dict[str, Any], file: Path | None, found: Mapping[str, Any]) -> Settings:
+    settings = Settings(values, file, frozenset(found))
+    read = {name: _argument(settings.label(name), name, value) for name, value in values.items()}
+    return Settings(read, file, frozenset(found))
 
 
 def to_toml(values: Mapping[str, Any]) -> str:
@@ -93,13 +109,17 @@ def _kinds(command: Callable[..., None]) -> dict[str, type]:
     return {name: next((kind for kind in get_args(hint) if kind in WORDS), hint) for name, hint in hints.items()}
 
 
-def _read(file: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
+def _read(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise InputError(f"--config={str(file)!r}: no such file")
     try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"--config={str(file)!r}: expected TOML ({error})") from None
+
+
+def _checked(file: Path, found: dict[str, Any], kinds: Mapping[str, type]) -> dict[str, Any]:
+    """What a file holds, each value of the kind that the schema has."""
     for name, value in found.items():
         if name not in kinds:
             hint = suggest(name, kinds)

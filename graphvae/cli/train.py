@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,10 @@ from graphvae.cli.output import say, show
 from graphvae.cli.prepare import Prepared, prepare
 from graphvae.cli.settings import read_settings, to_toml
 
-__all__ = ["train"]
+if TYPE_CHECKING:
+    from graphvae.training.checkpoint import Checkpoint
+
+__all__ = ["carry_out", "train"]
 
 
 def train(
@@ -41,17 +44,20 @@ def train(
     objective: Annotated[
         str | None,
         typer.Option(
-            help="kipf, elbo, sampled, masked or adversarial (adversarial:elbo for another base); kipf:exact and the "
-            "like ask for a path; for vae: elbo, beta or iwae."
+            help="kipf, elbo, iwae, sampled, masked, adversarial or free-bits (adversarial:elbo for another base); "
+            "kipf:exact and the like ask for a path; for vae: elbo, beta or iwae."
         ),
     ] = None,
-    prior: Annotated[str | None, typer.Option(help="normal or features (vgae).")] = None,
+    prior: Annotated[str | None, typer.Option(help="normal, features or mixture (vgae).")] = None,
     encoder: Annotated[
-        str | None, typer.Option(help="gcn or hops, for graphs; with settings: '{ name = \"hops\", hops = 3 }'.")
+        str | None, typer.Option(help="gcn, hops or auto, for graphs; with settings: '{ name = \"hops\", hops = 3 }'.")
     ] = None,
     decoder: Annotated[
         str | None,
         typer.Option(help="inner_product, cosine, bilinear, distance, mlp or bernoulli_poisson, for graphs."),
+    ] = None,
+    structure: Annotated[
+        str | None, typer.Option(help="walks: learn what walks and degrees say of a pair, too (vgae); or none.")
     ] = None,
     dropout: Annotated[float | None, typer.Option(help="Rate in the encoder.")] = None,
     beta: Annotated[float | None, typer.Option(help="Weight of the KL divergence (vgae).")] = None,
@@ -61,7 +67,8 @@ def train(
     ] = None,
     patience: Annotated[str | None, typer.Option(help="Select on validation; stop after this many epochs.")] = None,
     posterior: Annotated[
-        str | None, typer.Option(help="gaussian, full-gaussian, hyperspherical, flow or point (vgae, vae).")
+        str | None,
+        typer.Option(help="gaussian, full-gaussian, hyperspherical, flow, semi-implicit or point (vgae, vae)."),
     ] = None,
     likelihood: Annotated[
         str | None, typer.Option(help="gaussian, bernoulli or continuous_bernoulli (images).")
@@ -105,6 +112,9 @@ def train(
     bad_rows: Annotated[str | None, typer.Option(help="error or drop (files).")] = None,
     delimiter: Annotated[str | None, typer.Option(help="What separates columns, if the name does not tell.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    checkpoint_every: Annotated[
+        float, typer.Option(help="Seconds after which what graphvae resume goes on from is saved again.")
+    ] = 60.0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Hold out a test part, train, evaluate on it once, and write a run folder."""
@@ -113,24 +123,41 @@ def train(
         prepared = prepare(settings)
         if print_config:
             show(to_toml(prepared.resolved), prepared.resolved, as_json=as_json)
-        elif prepared.model in IMAGE_MODELS:
-            train_images(prepared, quiet=quiet, as_json=as_json)
         else:
-            _train_graph(prepared, quiet=quiet, as_json=as_json)
+            carry_out(prepared, checkpoint_every, quiet=quiet, as_json=as_json)
 
 
-def _train_graph(run: Prepared, *, quiet: bool, as_json: bool) -> None:
+def carry_out(run: Prepared, every: float, *, resumed: bool = False, quiet: bool, as_json: bool) -> None:
+    """Train, evaluate and write a run, saving it every so many seconds on the way, for ``graphvae resume``."""
+    from graphvae.estimators.run_folder import CHECKPOINT, check_target
+    from graphvae.training.checkpoint import Checkpoint
+    from graphvae.training.loop import NonFiniteError
+
+    check_target(run.folder, overwrite=run.overwrite or resumed)
+    checkpoint = Checkpoint(run.folder / CHECKPOINT, every, run.from_anywhere, fresh=not resumed)
+    carry = train_images if run.model in IMAGE_MODELS else _train_graph
+    try:
+        carry(run, checkpoint, quiet=quiet, as_json=as_json)
+    except NonFiniteError:  # to which it would only come again
+        checkpoint.discard()
+        raise
+    except KeyboardInterrupt:
+        if checkpoint.file.is_file():
+            say(f"graphvae resume {run.folder} goes on from where it was last saved")
+        raise
+
+
+def _train_graph(run: Prepared, checkpoint: Checkpoint, *, quiet: bool, as_json: bool) -> None:
     from graphvae.data.splits import split_links
-    from graphvae.estimators.run_folder import check_target, save_run, write_metrics
+    from graphvae.estimators.run_folder import save_run, write_metrics
 
-    check_target(run.folder, overwrite=run.overwrite)
     graph, estimator = run.read(), run.estimator
     split = split_links(graph, val=run.val, test=run.test, seed=estimator.seed)
     say(
         f"{run.data}: {graph.num_nodes} nodes, {graph.num_edges} edges, {graph.num_features or 'no'} features",
         str(split),
     )
-    estimator.fit(split, progress=not quiet)
+    estimator.fit(split, progress=not quiet, checkpoint=checkpoint)
     say(f"objective {estimator.objective}, path {estimator.fitted.path}")
     metrics: dict[str, Any] = {"run": str(run.folder)}
     text = ""
@@ -139,7 +166,7 @@ def _train_graph(run: Prepared, *, quiet: bool, as_json: bool) -> None:
             report = estimator.evaluate(split, part=part)
             metrics[part] = report.to_dict()
             text = str(report)
-    save_run(estimator, run.folder, overwrite=run.overwrite)
+    save_run(estimator, run.folder, overwrite=run.overwrite or checkpoint.file.is_file())
     write_metrics(run.folder, metrics)
     show(text or "no pairs held out, nothing to evaluate", metrics, as_json=as_json)
     say(f"written to {run.folder}")

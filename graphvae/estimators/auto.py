@@ -13,10 +13,15 @@ from graphvae.nn.structure import Structure
 from graphvae.training.masked import MaskedEdges
 from graphvae.training.selection import Selection
 
-__all__ = ["settle", "weights_sentence"]
+__all__ = ["presumed", "settle", "weights_sentence"]
 
 # Nodes beyond which walks from some thousands of them, and an MLP on every pair of a ranking, take too long.
 LARGE = 100_000
+
+
+def presumed(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments as they can be checked before the graph is known: whatever is chosen, its encoder carries hops."""
+    return {**params, "encoder": "hops"} if _is_auto(params) else dict(params)
 
 
 def settle(params: Mapping[str, Any], changed: Mapping[str, Any], data: Any) -> tuple[dict[str, Any], str]:
@@ -27,7 +32,7 @@ def settle(params: Mapping[str, Any], changed: Mapping[str, Any], data: Any) -> 
         changed: those that are not at their defaults; they stay as they are.
         data: the graph or split that is fitted.
     """
-    if not (isinstance(params.get("encoder"), str) and params["encoder"] == "auto"):
+    if not _is_auto(params):
         return {}, ""
     split = data if isinstance(data, LinkSplit) else None
     graph = data.train if isinstance(data, LinkSplit) else data
@@ -37,6 +42,10 @@ def settle(params: Mapping[str, Any], changed: Mapping[str, Any], data: Any) -> 
     chosen, reasons = _choice(graph, validated)
     settled = {k: value for k, value in chosen.items() if k == "encoder" or (k in params and k not in changed)}
     return settled, " ".join(reasons)
+
+
+def _is_auto(params: Mapping[str, Any]) -> bool:
+    return isinstance(params.get("encoder"), str) and params["encoder"] == "auto"
 
 
 def _choice(graph: Graph, validated: bool) -> tuple[dict[str, Any], list[str]]:

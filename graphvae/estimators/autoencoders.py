@@ -90,8 +90,8 @@ class VAE(ImageEstimator):
             network with settings, or :class:`graphvae.nn.CustomNetwork` with modules of one's own.
         likelihood: ``"gaussian"``, ``"bernoulli"``, ``"continuous_bernoulli"``, or such a family with settings.
         binarize: of grey values for ``"bernoulli"``: ``"threshold"``, ``"stochastic"`` (anew at each step) or None.
-        posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``, or such a family
-            with settings; each brings the prior that fits it.
+        posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``,
+            ``"semi-implicit"``, or such a family with settings; each brings the prior that fits it.
         objective: ``"elbo"``, also called ``"beta"`` (the same with weights on its terms, below), or ``"iwae"`` with
             ``samples`` importance samples.
         beta: weight of the KL divergence.
@@ -213,8 +213,8 @@ class CVAE(ImageEstimator):
         """A diagonal Gaussian."""
         return POSTERIORS["gaussian"]
 
-    def fit(self, X: Any, y: Any = None, *, progress: bool = False) -> CVAE:
-        """Train on rows of ``X`` with their classes ``y``.
+    def fit(self, X: Any, y: Any = None, *, progress: bool = False, checkpoint: Any = None) -> CVAE:
+        """Train on rows of ``X`` with their classes ``y``; ``progress`` and ``checkpoint`` as for :class:`VAE`.
 
         Raises:
             InputError: without ``y``, or for a class more or less than there are rows.
@@ -225,7 +225,8 @@ class CVAE(ImageEstimator):
         module, options, x = self._prepare(X, len(classes))
         self.classes_ = classes
         condition = F.one_hot(torch.from_numpy(codes.astype(np.int64)), len(classes)).to(x)
-        return self._train(module, options, bound_objective(module, options, condition), x, progress)
+        objective = bound_objective(module, options, condition)
+        return self._train(module, options, objective, x, codes, progress, checkpoint)
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
         """:meth:`fit`, then :meth:`transform` with the same classes."""

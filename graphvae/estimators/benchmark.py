@@ -13,6 +13,7 @@ from graphvae._check import InputError, integer
 from graphvae.data.graph import Graph
 from graphvae.data.registry import load_graph
 from graphvae.data.splits import LinkSplit, split_links
+from graphvae.estimators.auto import settle
 from graphvae.estimators.benchmark_jobs import in_processes
 from graphvae.estimators.benchmark_models import ALL_BASELINES, parse_dataset, parse_model
 from graphvae.estimators.benchmark_result import BenchmarkResult
@@ -164,7 +165,8 @@ def _check(dataset: str, split: LinkSplit, makers: dict[str, Maker]) -> None:
                     raise InputError("needs features, the graph has no features")
                 continue
             model = maker(0)
-            options = check_params(model.get_params())
+            params = model.get_params()
+            options = check_params({**params, **settle(params, model.changed(), split)[0]})
             build_module(options, model.posterior_family, graph.num_nodes, graph.num_features, graph.density)
             if options["patience"] is not None and split.val.positive.shape[1] == 0:
                 raise InputError("val=0: its selection needs validation pairs")

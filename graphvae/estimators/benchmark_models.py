@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +12,11 @@ from graphvae.estimators.parameters import from_json
 from graphvae.estimators.run_folder import ESTIMATORS
 from graphvae.estimators.vgae import PRESETS
 from graphvae.training.objectives import OBJECTIVES, objective_named
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover
+    import tomli as tomllib
 
 __all__ = ["ALL_BASELINES", "parse_dataset", "parse_model", "split_specs"]
 
@@ -56,8 +61,9 @@ def parse_model(spec: str) -> Callable[[int], Any] | str:
     """A maker of estimators by seed; a baseline's name (and ``"heuristics"``, all of them) stays a name.
 
     ``MODEL[:CHOICE][,NAME=VALUE...]``: the model is ``vgae`` or ``gae``; a choice for vgae is a preset, or an
-    objective for the plain model, such as ``sampled`` or ``kipf:exact``; settings are arguments of the estimator, their
-    values JSON or plain words, and ``decoder={"name":"mlp","width":32}`` is a component with settings of its own.
+    objective for the plain model, such as ``sampled`` or ``kipf:exact``; settings are arguments of the estimator, as
+    those of ``graphvae train`` and its files: words, or what TOML has, such as ``hidden_dims=[64, 32]`` or a component
+    with settings of its own, ``decoder={name = "mlp", width = 32}``; ``none`` is None.
 
     Raises:
         InputError: for an unknown model, choice or argument.
@@ -105,11 +111,18 @@ def _settings(spec: str, parts: list[str]) -> dict[str, Any]:
         if name == "seed" or name in stored:
             reason = "the seed is that of the split" if name == "seed" else "expected each setting once"
             raise InputError(f"model={spec!r}: {name}={text}: {reason}")
-        try:
-            stored[name] = json.loads(text)
-        except ValueError:
-            stored[name] = text
+        stored[name] = _value(text)
     try:
         return from_json(stored)
     except TypeError as error:  # a component without such a setting
         raise InputError(f"model={spec!r}: {error}") from None
+
+
+def _value(text: str) -> Any:
+    if text == "none":
+        return None
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+    return {key: None if item == "none" else item for key, item in value.items()} if isinstance(value, dict) else value

@@ -125,6 +125,7 @@ def _run_model(model: Any, split: LinkSplit, held: HeldOut) -> dict[str, Any]:
         "null_degrees_heldout": degrees["heldout"],
         **{key: value for key, value in (report.calibration or {}).items() if math.isfinite(value)},
         "seconds": seconds,
+        **({"settled": model.fitted.settled, "why": model.fitted.why} if model.fitted.why else {}),
     }
 
 

@@ -27,6 +27,7 @@ from graphvae.nn.autoencoder import Autoencoder
 from graphvae.nn.encoders import GCN
 from graphvae.nn.inputs import GraphInputs
 from graphvae.training.adversary import Adversarial, Adversary
+from graphvae.training.checkpoint import Checkpoint
 from graphvae.training.graph_step import graph_step
 from graphvae.training.loop import check_learning_rate, resolve_device, train
 from graphvae.training.objectives import objective_named
@@ -34,6 +35,7 @@ from graphvae.training.progress import progress_bar
 from graphvae.training.randomness import check_seed, seeded
 from graphvae.training.selection import Selection
 from graphvae.variational.posteriors import PosteriorFamily
+from graphvae.variational.pseudo_likelihoods import EstimatedSum
 
 __all__ = [
     "Fitted",
@@ -215,7 +217,9 @@ def inputs_of(graph: Graph, device: torch.device | str = "cpu", dtype: torch.dty
     return GraphInputs.build(graph.edge_index, graph.num_nodes, graph.x, graph.edge_weight, device=device, dtype=dtype)
 
 
-def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, data: Any, *, progress: bool) -> Fitted:
+def fit_graph(
+    label: str, params: Mapping[str, Any], family: PosteriorFamily, data: Any, *, progress: bool, checkpoint: Any = None
+) -> Fitted:
     """Train a model on a graph or on the message graph of a split."""
     if not isinstance(data, (Graph, LinkSplit)):
         raise InputError(f"fit({type(data).__name__}): expected a Graph or the LinkSplit that split_links returns")
@@ -239,6 +243,9 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
     if isinstance(objective, Adversarial):
         with seeded(options["seed"], "initialise", "adversary"):
             adversary = Adversary(objective, options["latent_dim"], device)
+    pair_sum = objective.pair_sum(path, target)
+    parts = {"pair_sum": pair_sum.variate} if isinstance(pair_sum, EstimatedSum) else {}
+    run: dict[str, Any] = {"estimator": label, "params": to_json(dict(params)), "data": data.hash}
 
     @torch.no_grad()
     def validate(held: LinkSet) -> dict[str, float]:
@@ -255,7 +262,7 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
     with progress_bar(options["epochs"], enabled=progress) as callback:
         result = train(
             module,
-            graph_step(module, family, options, inputs, target, path, adversary),
+            graph_step(module, family, options, inputs, target, pair_sum, adversary),
             epochs=options["epochs"],
             learning_rate=options["learning_rate"],
             seed=options["seed"],
@@ -266,6 +273,8 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
             opponent=adversary,
             # The estimate's shifts and the sampled non-edges are looked at on the host.
             static_from=max(options["kl_warmup"], 1) if path == "exact" else None,
+            checkpoint=Checkpoint.of(checkpoint, run),
+            parts=parts,
         )
     if options["structure"] is not None:
         module.structure = fit_structure(options["structure"], graph, options["seed"], device)
@@ -278,7 +287,7 @@ def fit_graph(label: str, params: Mapping[str, Any], family: PosteriorFamily, da
     seconds = time.perf_counter() - start
     return Fitted(
         label=label,
-        params=to_json(dict(params)),
+        params=run["params"],
         module=module,
         posterior=family,
         num_features=graph.num_features,

@@ -49,21 +49,24 @@ class GraphEstimator(Parameters, ABC):
     def posterior_family(self) -> PosteriorFamily:
         """The family of posteriors that encoders end in."""
 
-    def fit(self: E, data: Graph | LinkSplit, *, progress: bool = False) -> E:
+    def fit(self: E, data: Graph | LinkSplit, *, progress: bool = False, checkpoint: Any = None) -> E:
         """Train on the message graph of a split, or on all edges of a graph.
 
         Args:
             data: a :class:`~graphvae.LinkSplit` (trains on ``split.train``; its validation pairs calibrate, and select
                 if ``patience`` is set), or a :class:`~graphvae.Graph`, after which nothing is held out.
             progress: show a progress bar on stderr.
+            checkpoint: a file that training is saved to every minute, and goes on from if it is there, bit for bit; or
+                a :class:`~graphvae.training.checkpoint.Checkpoint`. It stays when training is done.
 
         Raises:
-            InputError: for arguments or a graph this model cannot use, by name.
+            InputError: for arguments or a graph this model cannot use, by name, and for the checkpoint of another run.
             NonFiniteError: if a term of the loss is no longer finite.
         """
-        params = self.get_params()
+        label, params = type(self).__name__, self.get_params()
         settled, why = settle(params, self.changed(), data)
-        fitted = fit_graph(type(self).__name__, {**params, **settled}, self.posterior_family, data, progress=progress)
+        given = {**params, **settled}
+        fitted = fit_graph(label, given, self.posterior_family, data, progress=progress, checkpoint=checkpoint)
         fitted.params, fitted.settled = to_json(params), to_json(settled)
         fitted.why = " ".join(filter(None, [why, weights_sentence(fitted.module.structure)]))
         self._fitted = fitted
@@ -234,7 +237,8 @@ class GraphEstimator(Parameters, ABC):
     def elbo(self, graph: Graph | None = None, *, samples: int = 8, seed: int = 0) -> float:
         """Evidence lower bound of the graph's edges in nats: the true one, whatever objective trained the model.
 
-        Exact over all unordered pairs for each of ``samples`` draws of Z, in float64; the KL divergence is analytic.
+        Exact over all unordered pairs for each of ``samples`` draws of Z, in float64; the KL divergence is analytic
+        where it has a closed form, and else taken at the draws.
 
         Args:
             graph: the graph; the fitted one by default.

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from graphvae._check import InputError, integer
+from graphvae.data.fields import digest
 from graphvae.estimators.image_fitting import (
     binarised,
     bound_objective,
@@ -26,8 +27,10 @@ from graphvae.estimators.image_fitting import (
     widest_layer,
 )
 from graphvae.estimators.latent_arithmetic import LatentArithmetic, as_array
+from graphvae.estimators.parameters import to_json
 from graphvae.nn.autoencoder import Autoencoder
 from graphvae.nn.dense import ImageInputs
+from graphvae.training.checkpoint import Checkpoint
 from graphvae.training.loop import resolve_device
 from graphvae.training.randomness import check_seed, seeded
 from graphvae.variational.bound import Bound, bound
@@ -59,14 +62,21 @@ class ImageEstimator(LatentArithmetic, ClassNamePrefixFeaturesOutMixin, Transfor
     def posterior_family(self) -> PosteriorFamily:
         """The family of posteriors that encoders end in."""
 
-    def fit(self: E, X: Any, y: Any = None, *, progress: bool = False) -> E:
+    def fit(self: E, X: Any, y: Any = None, *, progress: bool = False, checkpoint: Any = None) -> E:
         """Train on rows of ``X``; labels are ignored.
 
+        Args:
+            X: the data.
+            y: labels.
+            progress: show a progress bar on stderr.
+            checkpoint: a file that training is saved to every minute, and goes on from if it is there, bit for bit; or
+                a :class:`~graphvae.training.checkpoint.Checkpoint`. It stays when training is done.
+
         Raises:
-            InputError: for arguments or data this model cannot use.
+            InputError: for arguments or data this model cannot use, and for the checkpoint of another run.
         """
         module, options, x = self._prepare(X)
-        return self._train(module, options, bound_objective(module, options, None), x, progress)
+        return self._train(module, options, bound_objective(module, options, None), x, None, progress, checkpoint)
 
     def _prepare(self, X: Any, num_classes: int = 0) -> tuple[Autoencoder, dict[str, Any], Tensor]:
         """A fresh module, the arguments completed and the data on the device, all checked."""
@@ -94,9 +104,22 @@ class ImageEstimator(LatentArithmetic, ClassNamePrefixFeaturesOutMixin, Transfor
 
         return save_image_run(self, path, overwrite=overwrite)
 
-    def _train(self: E, module: Any, options: dict[str, Any], objective: Any, x: Tensor, progress: bool) -> E:
+    def _train(
+        self: E,
+        module: Any,
+        options: dict[str, Any],
+        objective: Any,
+        x: Tensor,
+        codes: np.ndarray | None,
+        progress: bool,
+        checkpoint: Any,
+    ) -> E:
         start = time.perf_counter()
-        result = fit_images(module, options, objective, x, progress=progress)
+        if checkpoint is not None:
+            data = digest(x.cpu().numpy(), *([] if codes is None else [codes]))
+            params = to_json(self.get_params(deep=False))
+            checkpoint = Checkpoint.of(checkpoint, {"estimator": type(self).__name__, "params": params, "data": data})
+        result = fit_images(module, options, objective, x, progress=progress, checkpoint=checkpoint)
         self.fit_seconds_ = time.perf_counter() - start
         self.module_, self.options_, self.history_ = module, options, result.history
         self._n_features_out = options["latent_dim"]

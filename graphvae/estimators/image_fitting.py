@@ -14,6 +14,7 @@ from graphvae.estimators.parameters import component
 from graphvae.nn.autoencoder import Autoencoder
 from graphvae.nn.dense import ImageDecoder, ImageEncoder, ImageInputs
 from graphvae.nn.priors import PRIORS
+from graphvae.training.checkpoint import Checkpoint
 from graphvae.training.loop import TrainingResult, check_learning_rate, train
 from graphvae.training.progress import progress_bar
 from graphvae.training.randomness import check_seed, seeded
@@ -98,6 +99,7 @@ def fit_images(
     x: Tensor,
     *,
     progress: bool,
+    checkpoint: Checkpoint | None = None,
 ) -> TrainingResult:
     """Train ``module`` on rows of ``x`` ``(N, D)``, in shuffled batches that differ in size by at most one.
 
@@ -108,6 +110,7 @@ def fit_images(
             divergence to the loss ``()`` and its terms in nats.
         x: data, on the device of ``module``.
         progress: show a progress bar on stderr.
+        checkpoint: where the run is saved as it goes, and goes on from.
     """
     seed, device = options["seed"], x.device
     batches = math.ceil(len(x) / options["batch_size"])
@@ -131,6 +134,7 @@ def fit_images(
             device=device,
             batches=batches,
             callback=callback,
+            checkpoint=checkpoint,
         )
 
 

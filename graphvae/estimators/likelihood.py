@@ -21,7 +21,7 @@ from graphvae.nn.autoencoder import Autoencoder
 from graphvae.training.randomness import seeded
 from graphvae.variational.bound import Bound, bound
 from graphvae.variational.likelihoods import PairLikelihood, PairwiseBernoulli
-from graphvae.variational.posteriors import GaussianPosterior
+from graphvae.variational.posteriors import GaussianPosterior, closed_form
 
 __all__ = ["MarginalEstimate", "elbo_terms", "log_marginal", "pairs_in_report", "sample_edges"]
 
@@ -71,7 +71,8 @@ def elbo_terms(
         for draw in range(samples):
             with seeded(seed, "elbo", draw, device=edges.device):
                 model = partial(likelihood, module=module)
-                draws.append(bound(posterior, prior, model, edges, analytic=fitted.posterior.analytic_kl))
+                analytic = closed_form(fitted.posterior, module.prior)
+                draws.append(bound(posterior, prior, model, edges, analytic=analytic))
     log_likelihood = torch.cat([draw.log_likelihood for draw in draws])
     divergence = torch.cat([draw.kl for draw in draws])
     error = float((log_likelihood - divergence).std() / math.sqrt(samples)) if samples > 1 else math.nan

@@ -13,6 +13,7 @@ from graphvae.nn.networks import NETWORKS
 from graphvae.nn.priors import PRIORS
 from graphvae.nn.structure import Structure
 from graphvae.training.adversary import Adversarial
+from graphvae.training.free_bits import FreeBits
 from graphvae.training.masked import MaskedEdges
 from graphvae.training.selection import Selection
 from graphvae.variational.observations import OBSERVATIONS
@@ -28,7 +29,7 @@ COMPONENTS: dict[str, dict[str, Any]] = {
     "encoder": dict(ENCODERS),
     "likelihood": dict(OBSERVATIONS),
     "network": dict(NETWORKS),
-    "objective": {"masked": MaskedEdges, "adversarial": Adversarial},
+    "objective": {"masked": MaskedEdges, "adversarial": Adversarial, "free-bits": FreeBits},
     "patience": {"selection": Selection},
     "posterior": {name: type(family) for name, family in POSTERIORS.items()},
     "prior": dict(PRIORS),

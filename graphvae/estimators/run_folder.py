@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from graphvae.estimators.graph_estimator import GraphEstimator
 
 __all__ = [
+    "CHECKPOINT",
     "ESTIMATORS",
     "FORMAT",
     "as_folder",
@@ -58,6 +59,8 @@ __all__ = [
 FORMAT = 1
 ESTIMATORS: dict[str, Any] = {"VGAE": VGAE, "GAE": GAE}
 ENCODING = "features.json"
+# A training run that is under way, or was killed, is this file alone, until the whole run takes its place.
+CHECKPOINT = "checkpoint.safetensors"
 FILES = ("config.json", "weights.safetensors", "graph.safetensors", "embeddings.npz", "history.jsonl")
 
 
@@ -154,11 +157,17 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     if not target.exists():
         return
     if not overwrite:
-        raise InputError(f"out={str(target)!r} exists: expected a new folder, or overwrite=True (--overwrite)")
+        hint = "; graphvae resume goes on with what is unfinished there" if (target / CHECKPOINT).is_file() else ""
+        raise InputError(f"out={str(target)!r} exists: expected a new folder, or overwrite=True (--overwrite){hint}")
     if target.is_dir() and target.samefile(os.curdir):
         raise InputError(f"out={str(target)!r} is the current folder, which cannot be replaced: expected another")
-    if not target.is_dir() or (any(target.iterdir()) and not is_run(target)):
+    if not target.is_dir() or (not _is_unfinished(target) and not is_run(target)):
         raise InputError(f"out={str(target)!r} is not a run folder: it will not be overwritten")
+
+
+def _is_unfinished(folder: Path) -> bool:
+    """Whether nothing is there, or nothing but a checkpoint and what a kill left of the next one."""
+    return all(CHECKPOINT in file.name for file in folder.iterdir())
 
 
 def is_run(folder: Path) -> bool:
@@ -217,7 +226,7 @@ def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: 
         if own:
             model.set_params(encoder=network)
         fitted = config["fitted"]
-        settled = fitted.get("settled", {})
+        settled = fitted["settled"]
         options = check_params({**model.get_params(), **from_json(settled)})
         sizes = fitted["num_nodes"], fitted["num_features"]
         if sizes != (len(node_ids), description["graph"]["num_features"]):
@@ -231,7 +240,7 @@ def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: 
             "path": fitted["path"],
             "seconds": fitted["seconds"],
             "settled": settled,
-            "why": fitted.get("why", ""),
+            "why": fitted["why"],
         }
         if options["structure"] is not None:
             module.structure = options["structure"].build(len(node_ids))

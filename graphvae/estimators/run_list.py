@@ -10,9 +10,9 @@ from typing import Any
 
 from graphvae._check import InputError
 from graphvae._files import reading
-from graphvae.estimators.run_folder import as_folder, is_run, read_config
+from graphvae.estimators.run_folder import CHECKPOINT, as_folder, is_run, read_config
 
-__all__ = ["RunSummary", "list_runs"]
+__all__ = ["RunSummary", "list_runs", "list_unfinished"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ def list_runs(folder: str | Path) -> list[RunSummary]:
     if not root.is_dir():
         raise InputError(f"{str(root)!r} is no folder: expected one with run folders in it")
     return [_summary(found) for found in _runs(root)]
+
+
+def list_unfinished(folder: str | Path) -> list[str]:
+    """Folders at or below ``folder`` in which training left a checkpoint."""
+    return [str(file.parent) for file in sorted(as_folder(folder).rglob(CHECKPOINT))]
 
 
 def _runs(root: Path) -> Iterator[Path]:

@@ -97,8 +97,10 @@ class SemiSupervisedVAE(ClassifierMixin, ImageEstimator):
             module.classifier = options["network"].encoder(shape, options["hidden_dims"], 0, num_classes)
         return module
 
-    def fit(self, X: Any, y: Any = None, *, progress: bool = False) -> SemiSupervisedVAE:
+    def fit(self, X: Any, y: Any = None, *, progress: bool = False, checkpoint: Any = None) -> SemiSupervisedVAE:
         """Train on rows of ``X``; ``y`` holds the class of each, or -1 where it is not known.
+
+        ``progress`` and ``checkpoint`` are as for :class:`VAE`.
 
         Raises:
             InputError: without ``y``, without any label, or with fewer than two classes.
@@ -135,7 +137,7 @@ class SemiSupervisedVAE(ClassifierMixin, ImageEstimator):
             cross_entropy = F.cross_entropy(classifier(seen), code_of[some])
             return weight * cross_entropy - value.mean(), {"bound": value.mean(), "cross_entropy": cross_entropy}
 
-        return self._train(module, options, objective, x, progress)
+        return self._train(module, options, objective, x, code_of.cpu().numpy(), progress, checkpoint)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """``q(y|x)``, ``(N, K)``, classes in the order of ``classes_``."""

@@ -14,6 +14,7 @@ from graphvae.nn.hops import HopEncoder
 from graphvae.nn.pair_scores import MLPDecoder
 from graphvae.nn.structure import Structure
 from graphvae.training.adversary import Adversarial
+from graphvae.training.free_bits import FreeBits
 from graphvae.training.masked import MaskedEdges
 from graphvae.training.selection import Selection
 from graphvae.variational.posteriors import POSTERIORS, PosteriorFamily
@@ -67,13 +68,15 @@ class VGAE(GraphEstimator):
             against sampled non-edges), ``"masked"`` (edges hidden from the encoder against sampled non-edges) or a
             :class:`~graphvae.training.masked.MaskedEdges` with settings; ``"adversarial"`` (ARGVA: the first of these
             and a discriminator; ``"adversarial:elbo"`` another) or an
-            :class:`~graphvae.training.adversary.Adversarial`. The first two take the sum over all pairs exactly or by
+            :class:`~graphvae.training.adversary.Adversarial`; ``"free-bits"`` (the true bound with an allowance of
+            divergence) or a :class:`~graphvae.training.free_bits.FreeBits`; ``"iwae"`` with ``samples`` importance
+            samples of whole graphs. The first two take the sum over all pairs exactly or by
             an unbiased estimate, as size makes sensible (see ``fitted.path``); ``"kipf:exact"``,
             ``"elbo:control-variate"`` ask for one.
-        posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``, ``"point"``, or
-            such a family with settings.
-        prior: ``"normal"``, ``"features"`` (conditional on node features), ``"uniform-sphere"``, or a prior of
-            :mod:`graphvae.nn`; None takes the one that fits the posterior.
+        posterior: ``"gaussian"`` (diagonal), ``"full-gaussian"``, ``"hyperspherical"``, ``"flow"``,
+            ``"semi-implicit"``, ``"point"``, or such a family with settings.
+        prior: ``"normal"``, ``"features"`` (conditional on node features), ``"mixture"`` (of Gaussians, learned),
+            ``"uniform-sphere"``, or a prior of :mod:`graphvae.nn`; None takes the one that fits the posterior.
         encoder: ``"gcn"``, ``"hops"``, or an encoder of :mod:`graphvae.nn`; ``hidden_dims`` and ``dropout`` are those
             of ``"gcn"``, others have settings of their own. ``"auto"`` chooses by the graph, not the encoder alone but
             every argument but ``latent_dim`` that is at its default, and ``fitted.why`` says what and why.
@@ -107,7 +110,7 @@ class VGAE(GraphEstimator):
         self,
         latent_dim: int = 16,
         hidden_dims: Sequence[int] = (32,),
-        objective: str | MaskedEdges | Adversarial = "kipf",
+        objective: str | MaskedEdges | Adversarial | FreeBits = "kipf",
         posterior: str | PosteriorFamily = "gaussian",
         prior: str | nn.Module | None = None,
         encoder: Any = "gcn",

@@ -10,7 +10,7 @@ from graphvae.nn.hops import HopEncoder
 from graphvae.nn.inputs import GraphInputs
 from graphvae.nn.networks import CustomNetwork
 from graphvae.nn.pair_scores import BernoulliPoissonDecoder, BilinearDecoder, DistanceDecoder, MLPDecoder
-from graphvae.nn.priors import FeaturePrior, SphericalUniformPrior, StandardNormalPrior
+from graphvae.nn.priors import FeaturePrior, MixturePrior, SphericalUniformPrior, StandardNormalPrior
 from graphvae.nn.structure import Structure
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "HopEncoder",
     "InnerProductDecoder",
     "MLPDecoder",
+    "MixturePrior",
     "SphericalUniformPrior",
     "StandardNormalPrior",
     "Structure",

@@ -1,7 +1,8 @@
-"""Priors on latent vectors: the standard normal, one that knows the node's features, and the uniform on the sphere."""
+"""Priors on latent vectors: standard normal, of the node's features, a learned mixture, uniform on the sphere."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Protocol
@@ -13,10 +14,11 @@ from torch.distributions import Independent
 from graphvae._check import InputError, integer, number
 from graphvae.nn.inputs import GraphInputs, dropout_features
 from graphvae.nn.layers import SparseLinear
-from graphvae.variational.distributions import DiagonalNormal, diagonal_normal
+from graphvae.variational.distributions import MAX_LOG_SCALE, MIN_LOG_SCALE, DiagonalNormal, diagonal_normal
+from graphvae.variational.mixtures import VectorMixture
 from graphvae.variational.spherical import HypersphericalUniform
 
-__all__ = ["PRIORS", "FeaturePrior", "LatentShape", "SphericalUniformPrior", "StandardNormalPrior"]
+__all__ = ["PRIORS", "FeaturePrior", "LatentShape", "MixturePrior", "SphericalUniformPrior", "StandardNormalPrior"]
 
 
 class LatentShape(Protocol):
@@ -35,6 +37,7 @@ class StandardNormalPrior(nn.Module):
     """``p(z) = N(0, I)``."""
 
     conditional = False
+    analytic_kl = True
     support = "real"
 
     def __init__(self) -> None:
@@ -64,6 +67,7 @@ class SphericalUniformPrior(nn.Module):
     """Uniform on the unit sphere in ``R^D``, for posteriors that live there."""
 
     conditional = False
+    analytic_kl = True
     support = "sphere"
 
     def __init__(self) -> None:
@@ -110,6 +114,7 @@ class FeaturePrior(nn.Module):
     """
 
     conditional = True
+    analytic_kl = True
     support = "real"
 
     def __init__(self, hidden_dims: Sequence[int] = (64,), dropout: float = 0.3) -> None:
@@ -149,8 +154,59 @@ class FeaturePrior(nn.Module):
         return diagonal_normal(h, self.log_scale.exp().expand(h.shape), event_dim=2)
 
 
-PRIORS: dict[str, type[StandardNormalPrior] | type[FeaturePrior] | type[SphericalUniformPrior]] = {
+class MixturePrior(nn.Module):
+    """``p(z_i) = sum_k pi_k N(m_k, diag(s_k²))`` with learned weights, means and scales: groups of nodes.
+
+    For graphs without features, where nothing else tells nodes apart beforehand. The divergence of a posterior from a
+    mixture has no closed form, so bounds take ``log q(z) - log p(z)`` at the draws, without bias.
+
+    Args:
+        components: K.
+
+    References:
+        Dilokthanakul et al., Deep Unsupervised Clustering with Gaussian Mixture Variational Autoencoders (2016).
+        Tomczak and Welling, VAE with a VampPrior (2018), section 2, on learning the prior.
+    """
+
+    conditional = False
+    analytic_kl = False
+    support = "real"
+
+    def __init__(self, components: int = 10) -> None:
+        super().__init__()
+        self.components = integer("components", components, low=1)
+        self.logits: nn.Parameter | None = None
+        self.loc: nn.Parameter | None = None
+        self.log_scale: nn.Parameter | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments this prior can be built from again."""
+        return {"components": self.components}
+
+    def build(self, *, num_features: int, latent_dim: int) -> MixturePrior:
+        """A fresh prior for latent dimension D, drawn from torch's current generator; all in all of variance 1."""
+        prior = MixturePrior(self.components)
+        half = math.sqrt(0.5) if self.components > 1 else 0.0
+        prior.logits = nn.Parameter(torch.zeros(self.components))
+        prior.loc = nn.Parameter(half * torch.randn(self.components, latent_dim))
+        prior.log_scale = nn.Parameter(torch.full((self.components, latent_dim), math.log(1 - half**2) / 2))
+        return prior
+
+    def forward(self, inputs: LatentShape) -> VectorMixture:
+        """``p(z)`` of batch shape ``()`` and event shape ``(N, D)`` for a graph, ``(B,)`` and ``(D,)`` for images.
+
+        Raises:
+            InputError: if this prior was not built.
+        """
+        if self.logits is None or self.loc is None or self.log_scale is None:
+            raise InputError("prior: a mixture has weights of its own; expected MixturePrior(...).build(...)")
+        log_scale = self.log_scale.clamp(MIN_LOG_SCALE, MAX_LOG_SCALE)
+        return VectorMixture(self.logits, self.loc, log_scale, inputs.num_vectors, inputs.event_dim)
+
+
+PRIORS: dict[str, type[StandardNormalPrior | FeaturePrior | MixturePrior | SphericalUniformPrior]] = {
     "normal": StandardNormalPrior,
     "features": FeaturePrior,
+    "mixture": MixturePrior,
     "uniform-sphere": SphericalUniformPrior,
 }

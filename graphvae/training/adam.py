@@ -44,6 +44,23 @@ class Adam:
         for each in self.parameters:
             each.grad = None
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Running means by the number of the parameter, and ``steps`` ``(P,)``, how many each has taken."""
+        means = {f"first.{index}": value for index, value in enumerate(self._first)}
+        means |= {f"second.{index}": value for index, value in enumerate(self._second)}
+        return {**means, "steps": torch.tensor([float(count) for count in self._steps])}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from where another was, before the first step."""
+        for index, (first, second) in enumerate(zip(self._first, self._second, strict=True)):
+            first.copy_(state[f"first.{index}"])
+            second.copy_(state[f"second.{index}"])
+        counts = state["steps"]
+        if len(counts.unique()) > 1:
+            self._shared, self._steps = None, [count.clone() for count in self._steps]
+        for own, count in zip(self._steps, counts, strict=True):
+            own.copy_(count)
+
     def step(self, learning_rate: float | Tensor) -> None:
         """One step from the gradients that are there; a rate ``()`` on the parameters' device may change later."""
         gradients = {index: each.grad for index, each in enumerate(self.parameters) if each.grad is not None}

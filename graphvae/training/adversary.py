@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -12,15 +12,14 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from graphvae._check import InputError, integer, number
-from graphvae.kernels.edges import EdgeSet
 from graphvae.kernels.softplus import softplus
-from graphvae.training.masked import MaskedEdges
+from graphvae.training.wrapped import Wrapped
 
 __all__ = ["Adversarial", "Adversary", "Discriminator"]
 
 
 @dataclass(frozen=True)
-class Adversarial:
+class Adversarial(Wrapped):
     """Another objective, and a discriminator that draws the latent vectors to the prior; no bound on ``log p(A)``.
 
     The encoder and a discriminator T play against each other on logits ``T(z)`` that z came from the prior:
@@ -49,19 +48,12 @@ class Adversarial:
 
     name = "adversarial"
     is_bound = False
-    paths = ()
-    path = None
     description = "Another objective with a discriminator of latent vectors added; not a bound on log p(A)."
 
     def __post_init__(self) -> None:
         if isinstance(self.hidden_dims, (str, bytes)) or not isinstance(self.hidden_dims, Sequence):
             raise InputError(f"hidden_dims={self.hidden_dims!r}: expected a sequence of widths, such as (16, 64)")
-        base = self.base
-        if isinstance(base, Mapping):
-            base = MaskedEdges(**{name: value for name, value in base.items() if name != "name"})
-        if isinstance(base, Adversarial) or base == self.name:
-            raise InputError("base='adversarial': expected another objective to add a discriminator to")
-        object.__setattr__(self, "base", base)
+        self.check_base()
         widths = tuple(integer("hidden_dims", width, low=1) for width in self.hidden_dims)
         object.__setattr__(self, "hidden_dims", widths)
         rate = number("learning_rate", self.learning_rate, low=0, open_low=True)
@@ -70,34 +62,8 @@ class Adversarial:
 
     def settings(self) -> dict[str, Any]:
         """The arguments this objective can be built from again."""
-        base = self.base if isinstance(self.base, str) else {"name": "masked", **self.base.settings()}
         rest = {"learning_rate": self.learning_rate, "weight": self.weight}
-        return {"base": base, "hidden_dims": list(self.hidden_dims), **rest}
-
-    @property
-    def likelihood_based(self) -> bool:
-        """Whether the base trains a likelihood, which decides where a decoder starts."""
-        return self.base.likelihood_based
-
-    def choose_path(self, *sizes: Any, **options: Any) -> str:
-        """The base's."""
-        return self.base.choose_path(*sizes, **options)
-
-    def pair_sum(self, path: str, edges: EdgeSet) -> Any:
-        """The base's."""
-        return self.base.pair_sum(path, edges)
-
-    def view(self, inputs: Any, edges: EdgeSet) -> tuple[Any, Any]:
-        """The base's."""
-        return self.base.view(inputs, edges)
-
-    def reconstruct(self, likelihood: Any, *pair_sum: Any) -> Any:
-        """The base's."""
-        return self.base.reconstruct(likelihood, *pair_sum)
-
-    def loss(self, reconstruction: Tensor, kl: Tensor, num_nodes: int, beta: float = 1.0) -> Tensor:
-        """``()`` the base's loss; the discriminator's share is added where its draws are at hand."""
-        return self.base.loss(reconstruction, kl, num_nodes, beta)
+        return {"base": self.stored_base(), "hidden_dims": list(self.hidden_dims), **rest}
 
 
 class Discriminator(nn.Module):

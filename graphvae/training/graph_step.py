@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from graphvae._check import InputError
 from graphvae.kernels.edges import EdgeSet
 from graphvae.nn.autoencoder import Autoencoder
 from graphvae.nn.inputs import GraphInputs
 from graphvae.training.adversary import Adversary
 from graphvae.variational.bound import bound
-from graphvae.variational.posteriors import PosteriorFamily
+from graphvae.variational.posteriors import PosteriorFamily, closed_form
 
 __all__ = ["graph_step"]
 
@@ -23,7 +25,7 @@ def graph_step(
     options: Mapping[str, Any],
     inputs: GraphInputs,
     target: EdgeSet,
-    path: str,
+    pair_sum: Any,
     adversary: Adversary | None = None,
 ) -> Callable[[int, int], tuple[Tensor, dict[str, Tensor]]]:
     """The step that :func:`graphvae.training.loop.train` takes, for one run on one graph.
@@ -34,11 +36,15 @@ def graph_step(
         options: ``objective``, ``samples``, ``beta`` and ``kl_warmup`` of the estimator, checked.
         inputs: what the encoder may see.
         target: the edges.
-        path: how the sum over all pairs is taken.
+        pair_sum: how the sum over all pairs is taken, from the objective.
         adversary: the second player, of an objective that has one.
+
+    Raises:
+        InputError: for an importance-weighted bound with one draw, of a point posterior, or with a weighted divergence.
     """
     objective = options["objective"]
-    pair_sum = objective.pair_sum(path, target)
+    if objective.importance_weighted:
+        _check_weights(family, options)
 
     def step(epoch: int, batch: int) -> tuple[Tensor, dict[str, Tensor]]:
         seen, scored = objective.view(inputs, target)
@@ -49,11 +55,15 @@ def graph_step(
             lambda z: objective.reconstruct(module.decode(z), pair_sum),
             scored,
             samples=options["samples"],
-            analytic=family.analytic_kl,
+            analytic=closed_form(family, module.prior) and not objective.importance_weighted,
+            free_bits=objective.free_bits,
         )
         beta = options["beta"] * min(1.0, epoch / max(options["kl_warmup"], 1))
         reconstruction, kl = terms.log_likelihood.mean(), terms.kl.mean()
-        loss = objective.loss(reconstruction, kl, inputs.num_nodes, beta)
+        if objective.importance_weighted:
+            loss = objective.loss(terms.iwae(), torch.zeros_like(kl), inputs.num_nodes)
+        else:
+            loss = objective.loss(reconstruction, kl + terms.shortfall, inputs.num_nodes, beta)
         named = {"reconstruction": reconstruction, **({"kl": kl} if family.variational else {})}
         if adversary is not None:
             named["fooling"] = adversary.fooling(terms.z, prior)
@@ -61,3 +71,13 @@ def graph_step(
         return loss, named
 
     return step
+
+
+def _check_weights(family: PosteriorFamily, options: Mapping[str, Any]) -> None:
+    samples, beta, kl_warmup = (options[name] for name in ("samples", "beta", "kl_warmup"))
+    if not family.variational:
+        raise InputError("objective='iwae': a point posterior has no density to weigh with; expected a VGAE")
+    if samples < 2:
+        raise InputError(f"samples={samples}: objective='iwae' expects at least 2; with 1 it is the ELBO")
+    if beta != 1 or kl_warmup or options["objective"].free_bits:
+        raise InputError(f"beta={beta:g}, kl_warmup={kl_warmup}: objective='iwae' has no KL term; expected 1 and 0")

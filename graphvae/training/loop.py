@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from graphvae._check import InputError, number
 from graphvae.training.adam import Adam
+from graphvae.training.checkpoint import Checkpoint, Stateful, TrainingState
 from graphvae.training.cuda_graph import CapturedStep, recorder_for
 from graphvae.training.randomness import seeded
 from graphvae.training.selection import Selection
@@ -99,6 +100,8 @@ def train(
     callback: Callable[[Mapping[str, float]], None] | None = None,
     static_from: int | None = None,
     opponent: Opponent | None = None,
+    checkpoint: Checkpoint | None = None,
+    parts: Mapping[str, Stateful] | None = None,
 ) -> TrainingResult:
     """Minimise a loss with Adam.
 
@@ -119,9 +122,11 @@ def train(
             reads nothing on the host; None if none does. On a GPU such steps become one CUDA graph.
         opponent: a second player with an optimiser of its own, who moves after every step of the first; its loss is
             the term ``opponent`` of a record.
+        checkpoint: where the run is saved as it goes, and goes on from if it is there: bit for bit the run it was.
+        parts: what learns beside ``module``, for the checkpoint.
 
     Raises:
-        InputError: for ``patience`` without ``validate``.
+        InputError: for ``patience`` without ``validate``, and for the checkpoint of another run.
         NonFiniteError: at the first loss, term or validation figure that is not finite, or for such weights at the end;
             on a GPU, where terms are read every so often, a few steps later.
     """
@@ -130,6 +135,15 @@ def train(
     first, last = check_learning_rate(learning_rate)
     optimiser = Adam(module.parameters())
     answer = None if opponent is None else Adam(opponent.module.parameters())
+    players = {"module": (module, optimiser)}
+    if opponent is not None and answer is not None:
+        players["opponent"] = (opponent.module, answer)
+    state = TrainingState(players, parts or {})
+    if checkpoint is not None:
+        state.restore(checkpoint, device)
+    # Records, and score, epoch and weights of the best evaluations, the best first; of equals the earlier.
+    history, best = state.history, state.best
+    done = len(history)
     recorder = recorder_for(device)
     # A captured step reads a rate that changes where it lies.
     rate: Any = torch.tensor(first, device=device) if recorder is not None and first != last else first
@@ -162,15 +176,14 @@ def train(
         return seeded(seed, "step", epoch, *([batch] if batch else []), device=device)
 
     captured = None
-    if recorder is not None and static_from is not None and batches == 1 and epochs - static_from >= WORTH_CAPTURING:
-        captured = CapturedStep(take, scope, static_from, recorder)
+    if recorder is not None and static_from is not None and batches == 1:
+        static_from = max(static_from, done + 1)
+        if epochs - static_from >= WORTH_CAPTURING:
+            captured = CapturedStep(take, scope, static_from, recorder)
     waiting: list[tuple[int, Any]] = []
-    history: list[dict[str, float]] = []
     selection = Selection.of(patience)
-    # Score, epoch and weights of the best evaluations, the best first; of equals the earlier.
-    best: list[tuple[float, int, dict[str, Tensor]]] = []
     module.train()
-    for epoch in range(1, epochs + 1):
+    for epoch in range(done + 1, epochs + 1):
         if not module.training:
             module.train()
         now = first * (last / first) ** ((epoch - 1) / max(epochs - 1, 1))
@@ -181,7 +194,8 @@ def train(
             else:
                 with scope(epoch, batch):
                     waiting.append((epoch, take(epoch, batch)))
-        if recorder is not None and validate is None and epoch < epochs and len(waiting) < READ_EVERY:
+        due = checkpoint is not None and epoch < epochs and checkpoint.due()
+        if recorder is not None and validate is None and epoch < epochs and len(waiting) < READ_EVERY and not due:
             continue
         records = _read(waiting, names)
         waiting.clear()
@@ -195,14 +209,18 @@ def train(
             if selection is not None:
                 score = validation["val_score"]
                 if len(best) < selection.average or score > best[-1][0]:
-                    state = {name: value.clone() for name, value in module.state_dict().items()}
-                    best = sorted([*best, (score, epoch, state)], key=lambda kept: -kept[0])[: selection.average]
+                    weights = {name: value.clone() for name, value in module.state_dict().items()}
+                    best.append((score, epoch, weights))
+                    best.sort(key=lambda kept: -kept[0])
+                    del best[selection.average :]
         for each in records:
             history.append(each)
             if callback is not None:
                 callback(each)
         if selection is not None and best and epoch - best[0][1] >= selection.patience * selection.every:
             break
+        if checkpoint is not None and due:
+            state.save(checkpoint)
     if validate is not None and best:
         _keep(module, best, validate)
     module.eval()

@@ -41,6 +41,8 @@ class MaskedEdges:
     name = "masked"
     is_bound = False
     likelihood_based = False
+    importance_weighted = False
+    free_bits = 0.0
     paths = ("sampled",)
     path = None
     description = "Edges hidden from the encoder, against sampled non-edges; not a bound on log p(A)."

@@ -14,7 +14,9 @@ from graphvae.kernels.control_variate import ControlVariate
 from graphvae.kernels.cost import estimate_is_cheaper
 from graphvae.kernels.edges import EdgeSet
 from graphvae.training.adversary import Adversarial
+from graphvae.training.free_bits import FreeBits
 from graphvae.training.masked import MaskedEdges
+from graphvae.training.wrapped import Wrapped
 from graphvae.variational.pseudo_likelihoods import (
     EstimatedSum,
     KipfPseudoLikelihood,
@@ -39,6 +41,7 @@ class Objective:
         paths: ways to take the sum over all pairs: ``"exact"`` in row blocks, ``"control-variate"``, an unbiased
             estimate in O(N); or ``"sampled"``, which has no such sum.
         description: one sentence for documents and ``--help``.
+        importance_weighted: whether the loss is made of the bound of importance weights, not of the two terms.
         exact_worth: how many times the cost of an estimate the exact sum may have before the estimate is chosen.
         path: the one that was asked for; None leaves the choice to :func:`graphvae.kernels.cost.estimate_is_cheaper`.
     """
@@ -49,8 +52,11 @@ class Objective:
     is_bound: bool
     paths: tuple[str, ...]
     description: str
+    importance_weighted: bool = False
     exact_worth: float = 1.0
     path: str | None = None
+
+    free_bits = 0.0
 
     @property
     def likelihood_based(self) -> bool:
@@ -93,7 +99,7 @@ class Objective:
         return EstimatedSum(ControlVariate(edges.num_nodes, edges.pairs, device=edges.pairs.device))
 
 
-OBJECTIVES: dict[str, Objective | MaskedEdges | Adversarial] = {
+OBJECTIVES: dict[str, Objective | MaskedEdges | Wrapped] = {
     objective.name: objective
     for objective in (
         Objective(
@@ -116,6 +122,16 @@ OBJECTIVES: dict[str, Objective | MaskedEdges | Adversarial] = {
             exact_worth=300.0,
         ),
         Objective(
+            "iwae",
+            TrainedLikelihood,
+            float,
+            True,
+            # The logarithm of a mean of weights is no longer a bound where these are estimates.
+            ("exact",),
+            "The importance-weighted bound of whole graphs: tighter than the ELBO, and hardly more than its best draw.",
+            importance_weighted=True,
+        ),
+        Objective(
             "sampled",
             lambda likelihood, pair_sum=exact_sum: SampledPseudoLikelihood(likelihood),
             lambda n: float(n * n),
@@ -126,26 +142,27 @@ OBJECTIVES: dict[str, Objective | MaskedEdges | Adversarial] = {
         MaskedEdges(),
     )
 }
+OBJECTIVES["free-bits"] = FreeBits(base=OBJECTIVES["elbo"])
 OBJECTIVES["adversarial"] = Adversarial(OBJECTIVES["kipf"])
 
 
-def objective_named(name: Any) -> Objective | MaskedEdges | Adversarial:
+def objective_named(name: Any) -> Objective | MaskedEdges | Wrapped:
     """The objective called ``name``, or ``name:path`` with one of its paths (``"kipf:exact"``); an object is itself.
 
-    What follows ``"adversarial:"`` is the objective a discriminator is added to.
+    What follows ``"adversarial:"`` or ``"free-bits:"`` is the objective that they are put around.
 
     Raises:
         InputError: for an unknown name or path.
     """
     if isinstance(name, (Objective, MaskedEdges)):
         return name
-    if isinstance(name, Adversarial):
+    if isinstance(name, (Adversarial, FreeBits)):
         return replace(name, base=objective_named(name.base))
     base, colon, path = name.partition(":") if isinstance(name, str) else (name, "", "")
     found = resolve("objective", base, OBJECTIVES)
     if not colon:
         return found
-    if isinstance(found, Adversarial):
+    if isinstance(found, (Adversarial, FreeBits)):
         return objective_named(replace(found, base=path))
     one_of("path of the objective", path, found.paths)
     return replace(found, path=path) if isinstance(found, Objective) else found

@@ -18,6 +18,7 @@ from torch.nn.functional import hardtanh
 from graphvae._check import InputError, integer
 from graphvae.variational.distributions import MAX_LOG_SCALE, MIN_LOG_SCALE, DiagonalNormal, FullNormal, Point
 from graphvae.variational.flows import FlowPosterior
+from graphvae.variational.semi_implicit import SemiImplicitPosterior
 from graphvae.variational.spherical import PowerSpherical, unit_vectors
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "PointPosterior",
     "PosteriorFamily",
     "check_prior",
+    "closed_form",
 ]
 
 # Below it is uniform for all purposes; above, float32 latents are still far apart (0.004) against their spacing (6e-8).
@@ -39,8 +41,7 @@ class PosteriorFamily(Protocol):
 
     Attributes:
         variational: whether the posterior has a density, so that a bound exists.
-        analytic_kl: whether its divergence from the priors of its support has a closed form; what ``bound(...,
-            analytic=)`` is given.
+        analytic_kl: whether its divergence from Gaussian priors (or uniform ones, on the sphere) has a closed form.
         support: ``"real"`` or ``"sphere"``; a prior of another support does not fit.
         default_prior: name of a prior that fits, in :data:`graphvae.nn.priors.PRIORS`.
         parts: outputs that are initialised as if each were a layer of its own.
@@ -183,6 +184,7 @@ POSTERIORS: dict[str, PosteriorFamily] = {
     "point": PointPosterior(),
     "hyperspherical": HypersphericalPosterior(),
     "flow": FlowPosterior(),
+    "semi-implicit": SemiImplicitPosterior(),
 }
 
 
@@ -198,3 +200,11 @@ def check_prior(family: PosteriorFamily, prior: Any) -> None:
             f"prior={type(prior).__name__}: its support is {support!r}, that of {type(family).__name__} "
             f"{family.support!r}; expected one of the same, such as prior={family.default_prior!r}"
         )
+
+
+def closed_form(family: PosteriorFamily, prior: Any) -> bool:
+    """Whether the divergence of the two has a closed form: what ``bound(..., analytic=)`` is given.
+
+    A user's own prior need not say that it has none; it is then taken for a Gaussian.
+    """
+    return family.analytic_kl and getattr(prior, "analytic_kl", True)

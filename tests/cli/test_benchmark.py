@@ -36,7 +36,7 @@ def test_a_row_for_each_data_set_and_model(capsys):
 
 
 def test_the_file_has_every_run_and_the_command(capsys):
-    models = 'katz,vgae,epochs=2,decoder={"name":"mlp"}'
+    models = 'katz,vgae,epochs=2,decoder={name="mlp"}'
     arguments = ["benchmark", "--datasets", "karate,lesmis", "--models", models, "--runs", "2", "--val", "0.1"]
     assert main([*arguments, "--out", "results/out.json", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)

@@ -56,6 +56,7 @@ SAME = {
     "prior": (["karate"], ["--prior", "normal"], 'prior = "normal"'),
     "encoder": (["karate"], ["--encoder", "{name='hops', hops=3}"], '[encoder]\nname = "hops"\nhops = 3'),
     "decoder": (["karate"], ["--decoder", "mlp"], 'decoder = "mlp"'),
+    "structure": (["karate"], ["--structure", "walks"], 'structure = "walks"'),
     "dropout": (["karate"], ["--dropout", "0.5"], "dropout = 0.5"),
     "beta": (["karate"], ["--beta", "2"], "beta = 2"),
     "kl_warmup": (["karate"], ["--kl-warmup", "9"], "kl_warmup = 9"),

@@ -111,6 +111,8 @@ BAD = {
     "self-loop": (["train", "loops.csv"], "self-loop"),
     "ragged file": (["train", "ragged.csv"], "edges row 2 has 1 fields"),
     "binary file": (["train", "binary.csv"], "binary.csv"),
+    "nothing to resume": (["resume", "nothing"], "'nothing' has no checkpoint.safetensors"),
+    "a finished run to resume": (["resume", "run"], "'run' is a run that is finished"),
     "no run": (["evaluate", "taken"], "'taken' is not a run folder"),
     "no folder": (["evaluate", "nothing"], "'nothing' is not a run folder"),
     "no run to embed": (["embed", "nothing", "--to", "x.csv"], "'nothing' is not a run folder"),

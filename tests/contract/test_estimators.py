@@ -38,6 +38,9 @@ MEMBERS = {
     "vgae-strong": lambda **o: gv.VGAE.preset("strong", **{**FEW, **o}),
     "vgae-strong-featureless": lambda **o: gv.VGAE.preset("strong-featureless", **{**FEW, **o}),
     "vgae-auto": lambda **o: gv.VGAE.preset("auto", **{**FEW, **o}),
+    "vgae-iwae": lambda **o: gv.VGAE(**{"epochs": 4, "objective": "iwae", "samples": 3, **o}),
+    "vgae-free-bits": lambda **o: gv.VGAE(**{"epochs": 4, "objective": "free-bits", **o}),
+    "vgae-mixture": lambda **o: gv.VGAE(**{"epochs": 4, "objective": "elbo", "prior": "mixture", **o}),
     "vgae-adversarial": lambda **o: gv.VGAE(**{"epochs": 4, "objective": "adversarial:elbo", **o}),
     "gae-adversarial": lambda **o: gv.GAE(**{"epochs": 4, "objective": "adversarial", **o}),
     "gae": lambda **o: gv.GAE(**{"epochs": 4, **o}),
@@ -216,7 +219,7 @@ def test_no_held_out_edge_is_in_any_propagation_matrix(make, split, monkeypatch)
 
     monkeypatch.setattr(GraphInputs, "build", classmethod(spy))
     model = make().fit(split)
-    model.evaluate(split), model.embed(), model.sample(source="posterior")
+    model.evaluate(split), model.transform(split.train), model.embed(), model.sample(source="posterior")
     assert len(seen) >= 2
     for inputs in seen:
         matrix = inputs.propagation.to_dense().numpy()

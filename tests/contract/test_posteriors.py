@@ -12,6 +12,7 @@ from torch.distributions import normal as torch_normal
 
 from graphvae._check import InputError
 from graphvae.nn.priors import PRIORS
+from graphvae.training.randomness import seeded
 from graphvae.variational.bound import Bound, bound
 from graphvae.variational.distributions import diagonal_normal
 from graphvae.variational.posteriors import POSTERIORS
@@ -20,8 +21,11 @@ from graphvae.variational.spherical import HypersphericalUniform
 BATCH, DIM = 6, 3
 DATA = [(1, (BATCH,)), (2, ())]
 WITH_DENSITY = [name for name, family in POSTERIORS.items() if family.variational]
+# Families whose density is an integral: log_prob is a surrogate, drawn anew at every call, that of a draw is a bound.
+ESTIMATED = ["semi-implicit"]
+REAL = [name for name in WITH_DENSITY if POSTERIORS[name].support == "real"]
 # Draws that are a function of standard normal numbers of the same shape.
-PUSHED = [name for name in WITH_DENSITY if POSTERIORS[name].support == "real"]
+PUSHED = [name for name in REAL if name not in ESTIMATED]
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +47,12 @@ def build(name: str, dim: int = DIM, dtype: torch.dtype = torch.float64):
 
 def weights(family) -> list[torch.Tensor]:
     return list(family.parameters()) if isinstance(family, torch.nn.Module) else []
+
+
+def density(q, z: torch.Tensor) -> torch.Tensor:
+    """``log q(z)``, with the same reverse draws at every call where there are any."""
+    with seeded(9):
+        return q.log_prob(z)
 
 
 def parameters(family, dim: int = DIM, batch: int = BATCH) -> torch.Tensor:
@@ -98,8 +108,8 @@ def test_a_graph_s_density_is_the_product_over_its_nodes(name):
     family = build(name)
     leaf = parameters(family)
     graph, images = family(leaf, 2), family(leaf, 1)
-    z = images.sample((4,))
-    torch.testing.assert_close(graph.log_prob(z), images.log_prob(z).sum(-1))
+    z = images.sample((4,)).clone()
+    torch.testing.assert_close(density(graph, z), density(images, z).sum(-1))
     torch.testing.assert_close(graph.mean, images.mean)
     torch.testing.assert_close(graph.stddev, images.stddev)
 
@@ -123,8 +133,9 @@ def test_relative_to_a_prior_the_posterior_moves_and_scales_with_it(name):
     torch.testing.assert_close(moved, place + loc + (3 if family.variational else 1) * (plain - loc))
     if family.variational:
         torch.testing.assert_close(moved - r.mean, 3 * (plain - q.mean))
-        torch.testing.assert_close(r.log_prob(moved), q.log_prob(plain) - BATCH * DIM * math.log(3))
-        torch.testing.assert_close(r.log_prob(moved.clone()), r.log_prob(moved))
+        torch.testing.assert_close(density(r, moved), density(q, plain) - BATCH * DIM * math.log(3))
+        if name not in ESTIMATED:
+            torch.testing.assert_close(r.log_prob(moved.clone()), r.log_prob(moved))
         torch.testing.assert_close(r.stddev, 3 * q.stddev)
 
 
@@ -155,8 +166,8 @@ def test_mean_and_deviation_are_those_of_the_draws(name):
     family = build(name)
     q, count = family(parameters(family), 1), 40_000
     z = q.sample((count,))
-    # A flow's moments are averages over fixed nodes, so close but not equal to the integrals.
-    slack = 0.05 if name == "flow" else 0.0
+    # These moments are averages over fixed nodes, so close but not equal to the integrals.
+    slack = 0.05 if name in ("flow", "semi-implicit") else 0.0
     assert bool(((z.mean(0) - q.mean).abs() < (5 / count**0.5 + slack) * q.stddev).all())
     squares = (z - z.mean(0)).square()
     error = 5 * squares.std(0) / count**0.5 + 3 * slack * q.variance
@@ -189,7 +200,7 @@ def test_log_q_is_that_of_the_noise_less_the_log_determinant(name, relative, dim
     torch.testing.assert_close(q.log_prob(z.detach().clone()), expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", PUSHED)
+@pytest.mark.parametrize("name", REAL)
 @pytest.mark.parametrize("dim", [1, 2])
 def test_density_on_real_vectors_integrates_to_one(name, dim):
     family = build(name, dim)

@@ -10,7 +10,8 @@ import pytest
 import graphvae as gv
 from graphvae._check import InputError
 from graphvae.estimators import auto
-from graphvae.estimators.auto import settle, weights_sentence
+from graphvae.estimators.auto import presumed, settle, weights_sentence
+from graphvae.estimators.fitting import check_params
 from graphvae.nn.hops import HopEncoder
 from graphvae.nn.structure import Structure
 
@@ -70,3 +71,12 @@ def test_the_reason_is_reported_and_stored(tmp_path: Path) -> None:
 def test_what_is_no_graph_is_refused_as_ever() -> None:
     with pytest.raises(InputError, match="expected a Graph"):
         gv.VGAE.preset("auto").fit([1, 2])  # type: ignore[arg-type]
+
+
+def test_arguments_are_checked_before_the_graph_is_known():
+    params = gv.VGAE.preset("auto", epochs=3).get_params()
+    assert presumed(params) == {**params, "encoder": "hops"}
+    with pytest.raises(InputError, match="dropout"):
+        check_params(presumed({**params, "dropout": 0.1}))
+    plain = gv.VGAE().get_params()
+    assert presumed(plain) == plain

@@ -62,6 +62,13 @@ def test_all_of_it_is_json(result):
     assert ("heldout", "katz", "vgae,epochs=3") not in found
 
 
+def test_what_auto_chose_is_told():
+    (run,) = run_benchmark(["karate"], ["vgae:auto,epochs=2"], runs=1).runs
+    assert run["config"]["params"]["encoder"] == "auto"
+    assert run["settled"]["encoder"]["name"] == "hops"
+    assert "no features" in run["why"]
+
+
 def test_heuristics_are_all_that_a_data_set_allows(monkeypatch):
     found = run_benchmark(["karate"], ["katz", "heuristics"], runs=1)
     assert [run["model"] for run in found.runs] == [

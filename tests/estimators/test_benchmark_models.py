@@ -25,20 +25,20 @@ def test_settings_are_arguments_of_the_estimator():
     strong = parse_model("vgae:strong, posterior = hyperspherical,latent_dim=32")(3)
     expected = gv.VGAE.preset("strong", posterior="hyperspherical", latent_dim=32, seed=3)
     assert strong.get_params() == expected.get_params()
-    plain = parse_model("gae,hidden_dims=[64,32],learning_rate=[0.01,0.001],patience=null")(0)
+    plain = parse_model("gae,hidden_dims=[64,32],learning_rate=[0.01,0.001],patience=none")(0)
     assert (plain.hidden_dims, plain.learning_rate, plain.patience) == ((64, 32), (0.01, 0.001), None)
-    with_settings = parse_model('vgae,decoder={"name":"mlp","width":8},objective={"name":"masked","rate":0.3}')(0)
+    with_settings = parse_model('vgae,decoder={name="mlp", width=8},objective={ name = "masked", rate = 0.3 }')(0)
     assert with_settings.decoder == gv.nn.MLPDecoder(width=8)
     assert with_settings.objective == gv.MaskedEdges(rate=0.3)
 
 
 def test_a_list_of_models_by_comma():
-    text = 'vgae:strong,posterior=hyperspherical,epochs=3, gae,hidden_dims=[64,32],katz,vgae,decoder={"name":"mlp"}'
+    text = 'vgae:strong,posterior=hyperspherical,epochs=3, gae,hidden_dims=[64,32],katz,vgae,decoder={name="mlp"}'
     assert split_specs(text) == [
         "vgae:strong,posterior=hyperspherical,epochs=3",
         "gae,hidden_dims=[64,32]",
         "katz",
-        'vgae,decoder={"name":"mlp"}',
+        'vgae,decoder={name="mlp"}',
     ]
     assert split_specs("vgae") == ["vgae"]
     assert split_specs("") == [""]
@@ -61,8 +61,8 @@ def test_a_list_of_models_by_comma():
         ("gae,beta=2", "GAE has no argument 'beta'"),
         ("vgae,seed=3", "the seed is that of the split"),
         ("vgae,epochs=3,epochs=4", "expected each setting once"),
-        ('vgae,decoder={"name":"mlpp"}', "decoder='mlpp'.*did you mean 'mlp'"),
-        ('vgae,decoder={"name":"mlp","depth":3}', "depth"),
+        ('vgae,decoder={name="mlpp"}', "decoder='mlpp'.*did you mean 'mlp'"),
+        ('vgae,decoder={name="mlp",depth=3}', "depth"),
     ],
 )
 def test_refusals(spec, message):

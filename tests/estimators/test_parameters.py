@@ -12,7 +12,15 @@ import torch
 
 import graphvae as gv
 from graphvae.estimators.parameters import COMPONENTS, component, from_json, to_json
-from graphvae.nn import CustomEncoder, CustomNetwork, FeaturePrior, HopEncoder, InnerProductDecoder, StandardNormalPrior
+from graphvae.nn import (
+    CustomEncoder,
+    CustomNetwork,
+    FeaturePrior,
+    HopEncoder,
+    InnerProductDecoder,
+    MixturePrior,
+    StandardNormalPrior,
+)
 from graphvae.training.adversary import Adversarial
 
 ESTIMATORS = [gv.VGAE, gv.GAE]
@@ -98,7 +106,8 @@ def test_components_that_are_none_are_refused(name, value, hint):
 
 
 @pytest.mark.parametrize(
-    "prior", ["normal", "features", StandardNormalPrior(), FeaturePrior(hidden_dims=(7, 5), dropout=0.25)]
+    "prior",
+    ["normal", "features", "mixture", StandardNormalPrior(), FeaturePrior((7, 5), dropout=0.25), MixturePrior(4)],
 )
 @pytest.mark.parametrize("decoder", ["inner_product", InnerProductDecoder(True, False, 0.5), InnerProductDecoder()])
 @pytest.mark.parametrize(
@@ -107,6 +116,7 @@ def test_components_that_are_none_are_refused(name, value, hint):
         {"patience": 3},
         {"objective": Adversarial(gv.MaskedEdges(0.3), (8,))},
         {"objective": Adversarial("kipf:exact", weight=0.5)},
+        {"objective": gv.FreeBits(0.3)},
         {"patience": gv.Selection(4, average=2), "objective": gv.MaskedEdges(0.3), "encoder": HopEncoder(hops=1)},
     ],
 )

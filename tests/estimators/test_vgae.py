@@ -103,6 +103,27 @@ def test_a_prior_that_knows_the_features_beats_the_null_models():
     assert inside > 0.8  # a third, were the groups unknown
 
 
+def test_a_mixture_finds_groups_that_no_features_tell():
+    """The same block model without features: the bound is far above that of a normal prior, and groups are found."""
+    rng = np.random.default_rng(0)
+    group = np.arange(90) % 3
+    p = np.where(group[:, None] == group, 0.4, 0.01)
+    u, v = np.nonzero(np.triu(rng.random((90, 90)) < p, 1))
+    graph = gv.Graph([[*u, *v], [*v, *u]], num_nodes=90)
+    fit = lambda prior: gv.VGAE(4, objective="elbo", prior=prior, kl_warmup=150, epochs=300).fit(graph)
+    plain, mixed = fit("normal"), fit("mixture")
+    assert mixed.elbo() > plain.elbo() + 100
+    assert mixed.elbo() > erdos_renyi(90, graph.num_edges).log_likelihood + 300
+    assert mixed.log_marginal(samples=50).estimate > mixed.elbo()
+    # Of two nodes of one group, positions are nearer to each other than of two of two groups.
+    z = mixed.embed().vectors
+    inside = group[:, None] == group
+    distance = np.linalg.norm(z[:, None] - z, axis=-1)
+    assert distance[inside].mean() < 0.5 * distance[~inside].mean()
+    drawn = mixed.sample(seed=1)
+    assert drawn.num_edges == pytest.approx(graph.num_edges, rel=0.4)
+
+
 def test_features_are_needed_for_a_prior_of_features():
     with pytest.raises(gv.InputError, match=r'prior="features": the graph has no features'):
         gv.VGAE(prior="features").fit(KARATE)

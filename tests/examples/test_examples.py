@@ -17,7 +17,10 @@ SMALL = {
     "choose_latent_dim.py": ["--epochs", "1", "--dims", "2", "4", "--folds", "2", "--samples", "5"],
     "climb_a_property.py": ["--epochs", "1", "--steps", "3"],
     "cora_as_in_the_paper.py": ["digits-knn", "--epochs", "2"],
+    "custom_encoder.py": ["digits-knn", "--epochs", "2"],
+    "export_to_a_classifier.py": ["digits-knn", "--epochs", "2"],
     "fine_tune_a_classifier.py": ["--epochs", "1", "--runs", "2", "--steps", "2"],
+    "installed_packages.py": ["safetensors", "narwhals", "--epochs", "2"],
     "own_edge_list.py": [],
 }
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import pytest
 import scipy.sparse
 import torch
+from torch.distributions import kl_divergence
 
 from graphvae._check import InputError
 from graphvae.data.graph import Graph
 from graphvae.nn.inputs import GraphInputs
-from graphvae.nn.priors import PRIORS, FeaturePrior, SphericalUniformPrior, StandardNormalPrior
+from graphvae.nn.priors import PRIORS, FeaturePrior, MixturePrior, SphericalUniformPrior, StandardNormalPrior
+from graphvae.variational.posteriors import POSTERIORS, closed_form
 
 N, F_IN, D = 7, 4, 3
 EDGES = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
@@ -41,6 +43,13 @@ def test_contract_of_every_prior(name):
     assert (p.batch_shape, p.event_shape) == ((), (N, D))
     assert bool((p.stddev > 0).all())
     assert isinstance(prior.conditional, bool)
+    family = POSTERIORS["hyperspherical" if prior.support == "sphere" else "gaussian"]
+    q = family(torch.randn(N, family.width(D)), 2)
+    if closed_form(family, prior):
+        assert kl_divergence(q, p).shape == ()
+    else:
+        with pytest.raises(NotImplementedError):
+            kl_divergence(q, p)
     # A template stays one; what is built can be built again and takes the weights.
     assert list(template.parameters()) == []
     again = PRIORS[name](**prior.settings()).build(num_features=F_IN, latent_dim=D).eval()
@@ -79,7 +88,7 @@ class Batch:
     event_dim: int = 1
 
 
-@pytest.mark.parametrize("name", ["normal", "uniform-sphere"])
+@pytest.mark.parametrize("name", ["normal", "mixture", "uniform-sphere"])
 def test_a_batch_of_images_is_as_many_data(name):
     prior = PRIORS[name]().build(num_features=0, latent_dim=D)
     images, graph = prior(Batch()), prior(inputs(None))
@@ -117,6 +126,24 @@ def test_one_scale_for_all_is_learned():
     torch.testing.assert_close(prior(inputs()).stddev, torch.full((N, D), 0.5).exp())
     prior(inputs()).log_prob(torch.zeros(N, D)).backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in prior.parameters())
+
+
+def test_a_mixture_starts_as_wide_as_the_normal_and_learns_all_it_has():
+    prior = MixturePrior(200).build(num_features=0, latent_dim=D)
+    p = prior(inputs(None))
+    torch.testing.assert_close(p.variance, torch.ones(N, D), rtol=0.2, atol=0.0)
+    torch.testing.assert_close(p.mean, torch.zeros(N, D), rtol=0.0, atol=0.2)
+    p.log_prob(torch.randn(N, D)).backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in prior.parameters())
+    one = MixturePrior(1).build(num_features=0, latent_dim=D)
+    torch.testing.assert_close(one(inputs(None)).variance, torch.ones(N, D))
+
+
+def test_a_mixture_that_was_not_built_or_has_no_components_is_refused():
+    with pytest.raises(InputError, match="weights of its own"):
+        MixturePrior()(inputs(None))
+    with pytest.raises(InputError, match="components=0"):
+        MixturePrior(0)
 
 
 def test_dropout_draws_in_training_alone():

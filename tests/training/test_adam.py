@@ -18,7 +18,8 @@ def parameters(dtype: torch.dtype) -> list[nn.Parameter]:
 @pytest.mark.parametrize(
     "missing", [{}, {0: {1}}, {3: {0, 2}, 4: {1}}, {0: {0, 1, 2, 3}}], ids=["none", "first", "later", "all"]
 )
-def test_equals_torch(dtype: torch.dtype, missing: dict[int, set[int]]) -> None:
+@pytest.mark.parametrize("resumed", [False, True])
+def test_equals_torch(dtype: torch.dtype, missing: dict[int, set[int]], resumed: bool) -> None:
     ours, theirs = parameters(dtype), parameters(dtype)
     adam, peer = Adam(ours), torch.optim.Adam(theirs, fused=True)
     for step in range(8):
@@ -28,6 +29,10 @@ def test_equals_torch(dtype: torch.dtype, missing: dict[int, set[int]]) -> None:
         for index, (a, b) in enumerate(zip(ours, theirs, strict=True)):
             absent = index in missing.get(step, ())
             a.grad = b.grad = None if absent else (b.detach() * (step + 1) + 0.1)
+        if resumed and step == 5:
+            other = Adam(ours)
+            other.load_state_dict(adam.state_dict())
+            adam = other
         adam.step(rate)
         peer.step()
         for a, b in zip(ours, theirs, strict=True):

@@ -145,6 +145,7 @@ def test_names_reach_any_base():
     assert objective_named("adversarial:kipf:exact").choose_path(10**6, 10**7, 16, CPU) == "exact"
     assert not objective_named("adversarial:masked").likelihood_based
     assert objective_named(objective_named("adversarial:elbo")).base is OBJECTIVES["elbo"]
+    assert objective_named("adversarial:free-bits:kipf").free_bits == gv.FreeBits().nats
     for wrong in ("adversarial:kip", "adversarial:adversarial", Adversarial("kip"), "adversarial:"):
         with pytest.raises(InputError, match=r"objective=|base="):
             objective_named(wrong)

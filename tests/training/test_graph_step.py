@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
@@ -13,6 +15,7 @@ from graphvae.kernels.edges import EdgeSet
 from graphvae.training.adversary import Adversary
 from graphvae.training.graph_step import graph_step
 from graphvae.training.randomness import seeded
+from graphvae.variational.pseudo_likelihoods import exact_sum
 
 GRAPH = gv.load_graph("karate")
 N = GRAPH.num_nodes
@@ -37,7 +40,7 @@ def dense_log_likelihood(module, z: torch.Tensor) -> torch.Tensor:
 def test_the_loss_of_the_true_bound_with_a_warm_up(epoch, beta):
     module, *rest = parts(gv.VGAE, objective="elbo", beta=0.5, kl_warmup=4, samples=3)
     with seeded(5):
-        loss, terms = graph_step(module, *rest, "exact")(epoch, 0)
+        loss, terms = graph_step(module, *rest, exact_sum)(epoch, 0)
     with seeded(5):
         q, _ = module(rest[2])
         draws = q.rsample((3,))
@@ -50,7 +53,7 @@ def test_the_loss_of_the_true_bound_with_a_warm_up(epoch, beta):
 
 
 def test_a_point_posterior_has_no_divergence_among_its_terms():
-    _, terms = graph_step(*parts(gv.GAE), "exact")(1, 0)
+    _, terms = graph_step(*parts(gv.GAE), exact_sum)(1, 0)
     assert set(terms) == {"reconstruction"}
 
 
@@ -58,7 +61,36 @@ def test_the_adversary_s_term_is_added_with_its_weight():
     module, family, options, *rest = parts(gv.VGAE, objective=gv.Adversarial("elbo", weight=0.5))
     adversary = Adversary(options["objective"], 4, torch.device("cpu"))
     with seeded(5):
-        loss, terms = graph_step(module, family, options, *rest, "exact", adversary)(1, 0)
+        loss, terms = graph_step(module, family, options, *rest, exact_sum, adversary)(1, 0)
     plain = -(terms["reconstruction"] - terms["kl"]) / N
     torch.testing.assert_close(loss, plain + 0.5 * terms["fooling"])
     assert float(terms["fooling"].detach()) > 0.1
+
+
+def test_the_importance_weighted_bound_of_whole_graphs():
+    module, *rest = parts(gv.VGAE, objective="iwae", samples=3)
+    with seeded(5):
+        loss, terms = graph_step(module, *rest, "exact")(1, 0)
+    with seeded(5):
+        q, _ = module(rest[2])
+        draws = q.rsample((3,))
+    normal, unit = Normal(q.mean, q.stddev), Normal(0.0, 1.0)
+    kl = (normal.log_prob(draws) - unit.log_prob(draws)).sum((-2, -1))
+    weight = torch.stack([dense_log_likelihood(module, z) for z in draws]) - kl
+    torch.testing.assert_close(loss, -(weight.logsumexp(0) - math.log(3)) / N, rtol=1e-5, atol=1e-5)
+    assert float(loss.detach()) < float(-(terms["reconstruction"] - terms["kl"]).detach()) / N
+
+
+@pytest.mark.parametrize(
+    ("estimator", "options", "message"),
+    [
+        (gv.VGAE, {}, "samples=1"),
+        (gv.VGAE, {"samples": 3, "beta": 0.5}, "beta=0.5"),
+        (gv.VGAE, {"samples": 3, "kl_warmup": 2}, "kl_warmup=2"),
+        (gv.VGAE, {"samples": 3, "objective": gv.FreeBits(0.1, "iwae")}, "has no KL term"),
+        (gv.GAE, {}, "point posterior has no density"),
+    ],
+)
+def test_what_importance_weights_cannot_be_made_of_is_refused(estimator, options, message):
+    with pytest.raises(gv.InputError, match=message):
+        estimator(4, **{"objective": "iwae", "epochs": 1, **options}).fit(GRAPH)
