@@ -17,13 +17,21 @@ NAMES = {
     "vgae:kipf:control-variate": "all pairs, by control variate",
     "vgae:sampled": "sampled non-edges",
     "vgae:elbo": 'VGAE, `objective="elbo"`',
+    "vgae:strong": 'VGAE, `preset("strong")`',
+    "vgae:strong-featureless": 'VGAE, `preset("strong-featureless")`',
+    "vgae:strong,structure=null": "the same without structure",
+    "vgae:strong-featureless,structure=null": "the same without structure",
+    "vgae:strong,structure=null,decoder=cosine": "the same, inner products alone (cosine)",
     "vgae:generative": 'VGAE, `preset("generative")`: `"elbo"`, `prior="features"`',
 }
 TITLES = {
     "cora": "Cora",
     "citeseer": "CiteSeer",
+    "cora:featureless": "Cora, no features",
+    "citeseer:featureless": "CiteSeer, no features",
     "pubmed:featureless": "PubMed, no features",
 }
+KEYS = {"auc": "AUC", "ap": "AP", "mrr": "MRR", "hits@10": "Hits@10"}
 DIGITS = {
     "vae": "VAE",
     "iwae": "IWAE, trained on the bound of 50 samples",
@@ -71,6 +79,66 @@ def links_table(name: str = "links.json") -> str:
         lines.append(f"| {NAMES[model]} | " + " | ".join(cells) + " |")
         if any(published):
             lines.append(f"| {NAMES[model]}, as published | " + " | ".join(published) + " |")
+    return "\n".join(lines)
+
+
+def ranking_table(name: str) -> str:
+    """AUC, AP and, among all nodes, MRR and Hits@10 in %, the best baseline of each figure below."""
+    result = load(name)
+    lines = ["| in %, mean ± standard error | AUC | AP | MRR | Hits@10 | seconds |", "|---" * 6 + "|"]
+    keys = ("auc", "ap", "mrr", "hits@10")
+    for data in dict.fromkeys(row["dataset"] for row in result["rows"]):
+        for row in result["rows"]:
+            if row["dataset"] == data and row["model"].startswith("vgae"):
+                cells = [*(figure(row, key, 100, 1) for key in keys), figure(row, "seconds", 1, 1)]
+                lines.append("| " + " | ".join([f"{TITLES[data]}: {NAMES[row['model']]}", *cells]) + " |")
+        for best in (row for row in result["best_baselines"] if row["dataset"] == data):
+            cells = [f"{figure(best, key, 100, 1)} ({best[key]['model']})" for key in keys]
+            lines.append("| " + " | ".join([f"{TITLES[data]}: best baseline", *cells, ""]) + " |")
+    return "\n".join(lines)
+
+
+def decided_table(name: str, model: str) -> str:
+    """What ``model`` is ahead of the plain one and of the best baseline of each figure, on the same splits."""
+    result = load(name)
+    best = {(row["dataset"], key): row[key]["model"] for row in result["best_baselines"] for key in row if key in KEYS}
+    lines = ["| points ahead on the same splits | " + " | ".join(KEYS.values()) + " |", "|---" * 5 + "|"]
+    for data in dict.fromkeys(row["dataset"] for row in result["rows"]):
+        for title in ("VGAE", "the best baseline"):
+            cells = []
+            for key in KEYS:
+                rival = "vgae" if title == "VGAE" else best[data, key]
+                cells.append(_ahead(result["differences"], data, key, model, rival))
+            lines.append("| " + " | ".join([f"{TITLES[data]}: of {title}", *cells]) + " |")
+    return "\n".join(lines)
+
+
+def _ahead(differences: list[dict[str, Any]], data: str, key: str, model: str, rival: str) -> str:
+    for row in differences:
+        if (row["dataset"], row["figure"]) == (data, key) and {row["model"], row["against"]} == {model, rival}:
+            gap = 100 * row["mean"] * (1 if row["model"] == model else -1)
+            verdict = "" if row["decided"] else ", not decided"
+            return f"{gap:+.1f} ± {100 * row['standard_error']:.1f}{verdict}"
+    raise KeyError((data, key, model, rival))
+
+
+def untuned_table() -> str:
+    """AUC and MRR of ``auto`` on graphs that nobody tuned on, beside the plain model and the best baseline."""
+    lines = [
+        "| in %, mean of the splits | auto | VGAE | best baseline | auto, MRR | VGAE, MRR | best baseline, MRR |",
+        "|---" * 7 + "|",
+    ]
+    for row in load("untuned.json")["rows"]:
+        cells = []
+        for key in ("auc", "mrr"):
+            found = row["metrics"].get(key)
+            if found is None:
+                cells += ["–"] * 3
+                continue
+            best = found["best baseline"]
+            cells += [f"{100 * found[model]['mean']:.1f}" for model in ("auto", "vgae")]
+            cells.append(f"{100 * best['mean']:.1f} ({best['name']})")
+        lines.append("| " + " | ".join([row["graph"], *cells]) + " |")
     return "\n".join(lines)
 
 
