@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from graphvae._check import InputError
     from graphvae.data.graph import Graph
     from graphvae.data.images import Images
+    from graphvae.data.node_splits import NodeSplit, split_nodes
     from graphvae.data.registry import load_graph, load_images
     from graphvae.data.splits import LinkSet, LinkSplit, split_links
     from graphvae.estimators.autoencoders import AE, CVAE, VAE
@@ -47,6 +48,7 @@ __all__ = [
     "LinkSet",
     "LinkSplit",
     "MaskedEdges",
+    "NodeSplit",
     "Selection",
     "SemiSupervisedVAE",
     "bound",
@@ -56,6 +58,7 @@ __all__ = [
     "load_images",
     "nn",
     "split_links",
+    "split_nodes",
 ]
 
 __version__ = "0.1.0"
@@ -81,10 +84,12 @@ _HOME = {
     "LinkSet": "graphvae.data.splits",
     "LinkSplit": "graphvae.data.splits",
     "bound": "graphvae.variational.bound",
+    "NodeSplit": "graphvae.data.node_splits",
     "load": "graphvae.estimators.run_folder",
     "load_graph": "graphvae.data.registry",
     "load_images": "graphvae.data.registry",
     "split_links": "graphvae.data.splits",
+    "split_nodes": "graphvae.data.node_splits",
 }
 
 

@@ -19,7 +19,7 @@ from graphvae.data.graph import Graph
 from graphvae.data.negatives import pair_ranks, sample_non_edges
 from graphvae.data.pairs import both_directions
 
-__all__ = ["LinkSet", "LinkSplit", "split_links"]
+__all__ = ["LinkSet", "LinkSplit", "keep_edges", "split_links"]
 
 HASH_VERSION = "graphvae-split-1"
 NAMES = {"val": "validation", "test": "test"}
@@ -198,7 +198,7 @@ def split_links(graph: Graph, val: float = 0.05, test: float = 0.10, *, seed: in
         "test": LinkSet(_tidy(graph.pairs[:, order[first:held]]), _tidy(negatives[:, first:])),
     }
     return LinkSplit(
-        train=_keep(graph, order[held:]),
+        train=keep_edges(graph, order[held:]),
         **parts,
         seed=seed,
         fractions=(float(shares["val"]), float(shares["test"])),
@@ -281,7 +281,7 @@ def _tidy(pairs: Tensor) -> Tensor:
     return pairs[:, torch.from_numpy(np.lexsort((pairs[1].numpy(), pairs[0].numpy())))]
 
 
-def _keep(graph: Graph, rows: Tensor) -> Graph:
+def keep_edges(graph: Graph, rows: Tensor) -> Graph:
     """``graph`` with the edges ``rows`` of ``graph.pairs`` only, and their weights."""
     weight = None
     if graph.edge_weight is not None:
