@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from graphvae.data.edge_times import edge_times
     from graphvae.data.graph import Graph
     from graphvae.data.images import Images
+    from graphvae.data.node_splits import NodeSplit, split_nodes
     from graphvae.data.registry import load_graph, load_images
     from graphvae.data.split_files import load_split, save_split
     from graphvae.data.splits import LinkSet, LinkSplit, split_links
@@ -50,6 +51,7 @@ __all__ = [
     "LinkSet",
     "LinkSplit",
     "MaskedEdges",
+    "NodeSplit",
     "Selection",
     "SemiSupervisedVAE",
     "bound",
@@ -63,6 +65,7 @@ __all__ = [
     "nn",
     "save_split",
     "split_links",
+    "split_nodes",
 ]
 
 __version__ = "0.1.0"
@@ -88,6 +91,7 @@ _HOME = {
     "LinkSet": "graphvae.data.splits",
     "LinkSplit": "graphvae.data.splits",
     "bound": "graphvae.variational.bound",
+    "NodeSplit": "graphvae.data.node_splits",
     "load": "graphvae.estimators.run_folder",
     "load_graph": "graphvae.data.registry",
     "load_images": "graphvae.data.registry",
@@ -96,6 +100,7 @@ _HOME = {
     "load_split": "graphvae.data.split_files",
     "save_split": "graphvae.data.split_files",
     "check_split": "graphvae.estimators.split_check",
+    "split_nodes": "graphvae.data.node_splits",
 }
 
 

@@ -53,6 +53,12 @@ class StoredData:
                 return split_from_tensors(self.tensors, self.description, self.encoding)
             return graph_from_tensors(self.tensors, self.description["graph"], self.encoding)
 
+    @property
+    def graph_hash(self) -> str:
+        """Hash of the whole graph, of a split the one that was split."""
+        with reading(self.file):
+            return self.description.get("split", {}).get("graph_hash") or self.description["graph"]["hash"]
+
     def known_pairs(self, held_out: bool) -> tuple[Tensor, bool]:
         """``(2, P)`` edges, those a split holds out among them unless ``held_out``, and whether they are directed.
 
