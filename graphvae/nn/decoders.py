@@ -96,12 +96,8 @@ class InnerProductDecoder(nn.Module):
         """The likelihood of all pairs given ``z`` of shape ``(*batch, N, D)``."""
         if self.log_spread is None:
             return PairwiseBernoulli(z, None if self.log_scale is None else self.log_scale.exp(), self.intercept)
-        u, b = z[..., :-1], self.log_spread.exp() * z[..., -1:]
-        u = u if self.log_scale is None else (self.log_scale / 2).exp() * u
-        signature = torch.ones(z.shape[-1] + 1, dtype=z.dtype, device=z.device)
-        signature[-1] = -1
-        extended = torch.cat([u, (b + 1) * math.sqrt(0.5), (b - 1) * math.sqrt(0.5)], -1)
-        return PairwiseBernoulli(extended, None, self.intercept, signature=signature)
+        u = z[..., :-1] if self.log_scale is None else (self.log_scale / 2).exp() * z[..., :-1]
+        return _with_intercepts(u, self.log_spread.exp() * z[..., -1:], self.intercept)
 
 
 class CosineDecoder(nn.Module):
@@ -109,29 +105,51 @@ class CosineDecoder(nn.Module):
 
     Args:
         initial_scale: where the positive factor starts.
+        intercepts: whether the last latent coordinate is the node's intercept, ``b_i + b_j`` in the logit, as in
+            :class:`InnerProductDecoder`; the others are the vector of the cosine.
     """
 
     inner_product = True
 
-    def __init__(self, initial_scale: float = 5.0) -> None:
+    def __init__(self, initial_scale: float = 5.0, intercepts: bool = False) -> None:
         super().__init__()
+        if not isinstance(intercepts, bool):
+            raise InputError(f"intercepts={intercepts!r}: expected True or False")
         self.initial_scale = number("initial_scale", initial_scale, low=0, open_low=True)
         self.log_scale = nn.Parameter(torch.tensor(math.log(self.initial_scale)))
+        self.log_spread = nn.Parameter(torch.zeros(())) if intercepts else None
         self.intercept = nn.Parameter(torch.zeros(()))
 
     def settings(self) -> dict[str, Any]:
         """The arguments this decoder can be built from again."""
-        return {"initial_scale": self.initial_scale}
+        return {"initial_scale": self.initial_scale, "intercepts": self.log_spread is not None}
 
     def build(self, *, likelihood_based: bool, density: float, latent_dim: int = 0) -> CosineDecoder:
-        """A fresh decoder with the intercept at the logit of ``density``, or at an even chance."""
-        fresh = CosineDecoder(self.initial_scale)
+        """A fresh decoder with the intercept at the logit of ``density``, or at an even chance.
+
+        Raises:
+            InputError: for a latent dimension of 1 with ``intercepts``, which leaves none for positions.
+        """
+        if self.log_spread is not None:
+            integer("latent_dim", latent_dim, low=2)
+        fresh = CosineDecoder(self.initial_scale, self.log_spread is not None)
         nn.init.constant_(fresh.intercept, first_intercept(likelihood_based, density))
         return fresh
 
     def forward(self, z: Tensor) -> PairwiseBernoulli:
         """The likelihood of all pairs given ``z`` of shape ``(*batch, N, D)``."""
-        return PairwiseBernoulli(nn.functional.normalize(z, dim=-1), self.log_scale.exp(), self.intercept)
+        if self.log_spread is None:
+            return PairwiseBernoulli(nn.functional.normalize(z, dim=-1), self.log_scale.exp(), self.intercept)
+        u = (self.log_scale / 2).exp() * nn.functional.normalize(z[..., :-1], dim=-1)
+        return _with_intercepts(u, self.log_spread.exp() * z[..., -1:], self.intercept)
+
+
+def _with_intercepts(u: Tensor, b: Tensor, bias: Tensor | None) -> PairwiseBernoulli:
+    """Logits ``u_i . u_j + b_i + b_j + bias`` as an indefinite inner product."""
+    signature = torch.ones(u.shape[-1] + 2, dtype=u.dtype, device=u.device)
+    signature[-1] = -1
+    extended = torch.cat([u, (b + 1) * math.sqrt(0.5), (b - 1) * math.sqrt(0.5)], -1)
+    return PairwiseBernoulli(extended, None, bias, signature=signature)
 
 
 DECODERS: dict[str, Any] = {

@@ -13,12 +13,16 @@ from scipy.special import expit
 
 import graphvae as gv
 from graphvae.kernels.edges import EdgeSet
-from graphvae.nn.decoders import DECODERS, InnerProductDecoder
+from graphvae.nn.decoders import DECODERS, CosineDecoder, InnerProductDecoder
 from graphvae.training.randomness import seeded
 
 N, D = 23, 4
 # Every decoder as its name builds it, and settings that make another one of it.
-TEMPLATES = {**DECODERS, "intercepts": partial(InnerProductDecoder, intercepts=True)}
+TEMPLATES = {
+    **DECODERS,
+    "intercepts": partial(InnerProductDecoder, intercepts=True),
+    "cosine, intercepts": partial(CosineDecoder, intercepts=True),
+}
 PAIRS = torch.tensor([[0, 1, 2, 5, 3, 0, 8], [4, 7, 3, 9, 11, 1, 22]])
 
 
@@ -32,6 +36,10 @@ def dense_logits(name: str, decoder, z: np.ndarray) -> np.ndarray:
         b = np.exp(p["log_spread"]) * z[:, -1]
         positions = product[..., :-1].sum(-1) * np.exp(p.get("log_scale", 0.0))
         return positions + p.get("intercept", 0.0) + b[:, None] + b
+    if name == "cosine, intercepts":
+        b, length = np.exp(p["log_spread"]) * z[:, -1], np.linalg.norm(z[:, :-1], axis=1)
+        cosine = product[..., :-1].sum(-1) / (length[:, None] * length)
+        return np.exp(p["log_scale"]) * cosine + p["intercept"] + b[:, None] + b
     if name == "cosine":
         length = np.linalg.norm(z, axis=1)
         return np.exp(p["log_scale"]) * product.sum(-1) / (length[:, None] * length) + p["intercept"]

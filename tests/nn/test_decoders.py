@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from graphvae._check import InputError
-from graphvae.nn.decoders import DECODERS, InnerProductDecoder
+from graphvae.nn.decoders import DECODERS, CosineDecoder, InnerProductDecoder
 from graphvae.variational.bound import bound
 from graphvae.variational.distributions import diagonal_normal
 
@@ -73,6 +73,13 @@ def test_intercepts_leave_a_dimension_for_positions():
     z = torch.tensor([[0.0, 3.0], [5.0, -1.0]], dtype=torch.float64)
     logit = float(decoder(z).logits(torch.tensor([[0], [1]])))
     assert logit == pytest.approx(4 + math.log(0.1 / 0.9))
+
+
+def test_a_cosine_with_intercepts_is_checked_as_well():
+    with pytest.raises(InputError, match="intercepts=1: expected True or False"):
+        CosineDecoder(intercepts=1)
+    with pytest.raises(InputError, match="latent_dim=1"):
+        CosineDecoder(intercepts=True).build(likelihood_based=True, density=0.1, latent_dim=1)
 
 
 def test_names():
