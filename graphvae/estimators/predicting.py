@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from graphvae.data.graph import Graph
+from graphvae.estimators.members import AveragedPairs, Member
 from graphvae.estimators.structure import BlendedPairs
 from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
 from graphvae.nn.autoencoder import Autoencoder
@@ -24,14 +25,16 @@ NUMBERS_AT_ONCE = 1 << 22
 
 @torch.no_grad()
 def predictions(module: Autoencoder, mean: np.ndarray, pairs: Tensor) -> Any:
-    """What links are predicted with: the decoder's likelihood at ``mean``, and what the edges say, if fitted.
+    """What links are predicted with: the decoder at ``mean``, that of other seeds and what the edges say, if fitted.
 
     Args:
         module: fitted.
         mean: ``(N, D)`` posterior means.
         pairs: ``(2, E)`` edges that predictions are made from.
     """
-    likelihood = module.decode(torch.from_numpy(mean).to(next(module.parameters()).device))
+    likelihood: Any = module.decode(torch.from_numpy(mean).to(next(module.parameters()).device))
+    if len(module.others):
+        likelihood = AveragedPairs([likelihood, *(cast(Member, other).likelihood() for other in module.others)])
     return likelihood if module.structure is None else BlendedPairs(likelihood, module.structure, pairs)
 
 
