@@ -18,6 +18,7 @@ from graphvae.data.graph import Graph
 from graphvae.data.pairs import note
 from graphvae.data.splits import LinkSet, LinkSplit
 from graphvae.estimators.edge_weights import weights_ignored
+from graphvae.estimators.members import Member, other_runs
 from graphvae.estimators.parameters import component, to_json
 from graphvae.estimators.predicting import calibrate, logits_of, predictions
 from graphvae.estimators.structure import BlendedPairs, fit_structure
@@ -276,6 +277,9 @@ def fit_graph(
             checkpoint=Checkpoint.of(checkpoint, run),
             parts=parts,
         )
+    for given in other_runs(params, options["patience"], options["seed"]):
+        other = fit_graph(label, given, family, data, progress=progress)
+        module.others.append(Member(other.module, torch.from_numpy(other.mean).to(device)))
     if options["structure"] is not None:
         module.structure = fit_structure(options["structure"], graph, options["seed"], device)
     mean, scale = _posterior_arrays(module, inputs)

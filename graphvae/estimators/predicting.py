@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from graphvae.data.graph import Graph
+from graphvae.estimators.members import AveragedPairs, Member
 from graphvae.estimators.structure import BlendedPairs
-from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
+from graphvae.kernels.negatives import edge_keys, sample_by_node, sample_negative_pairs
 from graphvae.nn.autoencoder import Autoencoder
 from graphvae.training.loop import NonFiniteError
 from graphvae.training.randomness import seeded
@@ -19,19 +20,23 @@ __all__ = ["calibrate", "logits_of", "predictions"]
 
 # Non-edges that an intercept is fitted on: all of them where there are no more than so many, else a sample.
 CALIBRATION_PAIRS = 200_000
+# Non-edges added to those of validation: partners of each of some nodes.
+NODES, PARTNERS = 400, 128
 NUMBERS_AT_ONCE = 1 << 22
 
 
 @torch.no_grad()
 def predictions(module: Autoencoder, mean: np.ndarray, pairs: Tensor) -> Any:
-    """What links are predicted with: the decoder's likelihood at ``mean``, and what the edges say, if fitted.
+    """What links are predicted with: the decoder at ``mean``, that of other seeds and what the edges say, if fitted.
 
     Args:
         module: fitted.
         mean: ``(N, D)`` posterior means.
         pairs: ``(2, E)`` edges that predictions are made from.
     """
-    likelihood = module.decode(torch.from_numpy(mean).to(next(module.parameters()).device))
+    likelihood: Any = module.decode(torch.from_numpy(mean).to(next(module.parameters()).device))
+    if len(module.others):
+        likelihood = AveragedPairs([likelihood, *(cast(Member, other).likelihood() for other in module.others)])
     return likelihood if module.structure is None else BlendedPairs(likelihood, module.structure, pairs)
 
 
@@ -47,7 +52,14 @@ def calibrate(likelihood: Any, graph: Graph, validation: Any, density: float, se
         return values
 
     if validation is not None:
-        return fit_calibration_platt(logits(validation.positive), logits(validation.negative), density)
+        # As many non-edges as validation has edges say little of the few that score high: at a density of 0.1 % each of
+        # them stands for a thousand.
+        known = edge_keys(torch.cat([graph.pairs, validation.positive], 1), graph.num_nodes)
+        with seeded(seed, "calibrate"):
+            more = sample_by_node(known, graph.num_nodes, NODES, PARTNERS)
+        return fit_calibration_platt(
+            logits(validation.positive), logits(torch.cat([validation.negative, more], 1)), density
+        )
     n, keys = graph.num_nodes, edge_keys(graph.pairs, graph.num_nodes)
     if graph.num_pairs <= CALIBRATION_PAIRS:
         every = torch.triu_indices(n, n, 1)

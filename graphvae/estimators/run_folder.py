@@ -29,6 +29,7 @@ from graphvae._files import reading, replace_folder, write_text
 from graphvae.data.encoding import as_encoding
 from graphvae.estimators.fitting import Fitted, build_module, check_params
 from graphvae.estimators.graph_files import StoredData, graph_to_tensors, ids_from_tensors
+from graphvae.estimators.members import Member, other_runs
 from graphvae.estimators.parameters import from_json
 from graphvae.estimators.vgae import GAE, VGAE
 from graphvae.nn.custom_encoder import CustomEncoder
@@ -244,6 +245,9 @@ def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: 
         }
         if options["structure"] is not None:
             module.structure = options["structure"].build(len(node_ids))
+        for _ in other_runs(params, options["patience"], 0):
+            other = build_module(options, model.posterior_family, *sizes, fitted["train_density"])
+            module.others.append(Member(other, torch.zeros(len(node_ids), options["latent_dim"])))
     with reading(folder / "weights.safetensors") as file:
         module.load_state_dict(read_safetensors(file)[0])
     with reading(folder / "embeddings.npz") as file:

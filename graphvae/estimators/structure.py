@@ -12,7 +12,7 @@ from torch import Tensor
 from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSet
 from graphvae.estimators.held_out import matrix_of_ones
-from graphvae.kernels.negatives import edge_keys
+from graphvae.kernels.negatives import edge_keys, sample_by_node
 from graphvae.kernels.softplus import softplus
 from graphvae.nn.structure import EXTRA, PairFeatures, Structure, StructureNetwork
 from graphvae.training.randomness import seeded
@@ -71,7 +71,9 @@ class BlendedPairs:
         from scipy.optimize import minimize
 
         with seeded(seed, "weigh"):
-            pairs = torch.cat([held.positive, held.negative, _others(known, self.features.num_nodes)], 1)
+            pairs = torch.cat(
+                [held.positive, held.negative, sample_by_node(known, self.features.num_nodes, NODES, PARTNERS)], 1
+            )
         pairs, edges = pairs.to(self.z.device), held.positive.shape[1]
         logits = self.likelihood.logits(pairs), self.network.of_pairs(self.features, pairs)
         own, told = (values.double().cpu().numpy() for values in logits)
@@ -109,7 +111,7 @@ def fit_structure(settings: Structure, graph: Graph, seed: int, device: torch.de
             kept[chosen] = False
             features = _features(network, pairs[:, kept])
             positive.append(_all(features, pairs[:, chosen[:AT_ONCE]]))
-            negative.append(_all(features, _others(known, n)))
+            negative.append(_all(features, sample_by_node(known, n, NODES, PARTNERS)))
         network.scale_to(torch.cat(positive + negative))
         _train(network, positive, negative, settings.steps)
         _features(network, pairs)
@@ -125,15 +127,6 @@ def _features(network: StructureNetwork, pairs: Tensor) -> PairFeatures:
     network.positions.zero_()
     network.positions[:, : found.shape[1]] = torch.from_numpy(found).to(network.positions)
     return network.features(pairs)
-
-
-def _others(known: Tensor, num_nodes: int) -> Tensor:
-    """``(2, Q)`` non-edges u < v: for some nodes, uniform partners, so that few walks say all."""
-    nodes = torch.randperm(num_nodes)[:NODES].repeat_interleave(PARTNERS)
-    partners = torch.randint(num_nodes, (len(nodes),))
-    u, v = torch.minimum(nodes, partners), torch.maximum(nodes, partners)
-    free = (u != v) & ~torch.isin(u * num_nodes + v, known)
-    return torch.stack([u[free], v[free]])
 
 
 def _all(features: PairFeatures, pairs: Tensor) -> Tensor:

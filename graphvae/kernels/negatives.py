@@ -7,7 +7,7 @@ from torch import Tensor
 
 from graphvae._check import InputError
 
-__all__ = ["edge_keys", "sample_negative_pairs", "sample_pairs"]
+__all__ = ["edge_keys", "sample_by_node", "sample_negative_pairs", "sample_pairs"]
 
 
 def edge_keys(pairs: Tensor, num_nodes: int) -> Tensor:
@@ -54,3 +54,19 @@ def sample_negative_pairs(keys: Tensor, num_nodes: int, count: int) -> Tensor:
         if hit.numel() == 0:
             return pairs
         pairs[:, hit] = sample_pairs(num_nodes, hit.numel(), keys.device)
+
+
+def sample_by_node(keys: Tensor, num_nodes: int, nodes: int, partners: int) -> Tensor:
+    """``(2, Q)`` non-edges u < v: uniform partners of some uniform nodes, for scores that cost by the node.
+
+    Args:
+        keys: sorted keys of the edges, from :func:`edge_keys`.
+        num_nodes: N.
+        nodes: how many different nodes, at most.
+        partners: drawn for each of them; those that are linked to it, or itself, are left out.
+    """
+    u = torch.randperm(num_nodes, device=keys.device)[:nodes].repeat_interleave(partners)
+    v = torch.randint(num_nodes, (len(u),), device=keys.device)
+    low, high = torch.minimum(u, v), torch.maximum(u, v)
+    free = (u != v) & ~torch.isin(low * num_nodes + high, keys)
+    return torch.stack([low[free], high[free]])

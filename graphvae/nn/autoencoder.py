@@ -33,6 +33,8 @@ class Autoencoder(nn.Module):
         self.encoder, self.prior, self.decoder = encoder, prior, decoder
         #: What the edges themselves say of a pair, fitted when the others have been; it has no part in the bound.
         self.structure: nn.Module | None = None
+        #: The same fitted from other seeds; predictions of links are averaged over all.
+        self.others = nn.ModuleList()
 
     def forward(self, inputs: Any) -> tuple[Distribution, Distribution]:
         """Posterior and prior of the datum."""

@@ -19,14 +19,17 @@ class Selection:
         every: epochs from one evaluation to the next.
         average: keep the mean of the weights of so many best evaluations, where that scores no worse on validation
             than the best alone.
+        seeds: train so many times, each from a seed of its own, and average the logits of links; latent positions, the
+            bound and samples are those of the first.
     """
 
     patience: int = 8
     every: int = 10
     average: int = 5
+    seeds: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("patience", "every", "average"):
+        for name in ("patience", "every", "average", "seeds"):
             object.__setattr__(self, name, integer(name, getattr(self, name), low=1))
 
     def settings(self) -> dict[str, Any]:

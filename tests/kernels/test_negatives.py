@@ -7,7 +7,7 @@ import scipy.stats
 import torch
 
 from graphvae._check import InputError
-from graphvae.kernels.negatives import edge_keys, sample_negative_pairs, sample_pairs
+from graphvae.kernels.negatives import edge_keys, sample_by_node, sample_negative_pairs, sample_pairs
 
 N = 7
 EDGES = torch.tensor([[0, 2, 0, 5], [6, 3, 1, 6]])
@@ -67,3 +67,19 @@ def test_a_complete_graph_is_refused(n):
 def test_a_graph_without_edges_and_no_pairs_at_all():
     assert sample_negative_pairs(torch.empty(0, dtype=torch.int64), 4, 6).shape == (2, 6)
     assert sample_negative_pairs(edge_keys(EDGES, N), N, 0).shape == (2, 0)
+
+
+def test_partners_of_some_nodes_are_uniform_non_edges():
+    pairs = torch.tensor([[0, 0, 1, 5], [1, 2, 2, 6]])
+    n, keys = 9, edge_keys(pairs, 9)
+    drawn = sample_by_node(keys, n, 4, 3000)
+    assert bool((drawn[0] < drawn[1]).all())
+    assert not bool(torch.isin(drawn[0] * n + drawn[1], keys).any())
+    counts = torch.zeros(n, n).index_put(tuple(drawn), torch.ones(drawn.shape[1]), accumulate=True)
+    counts = counts + counts.T
+    chosen = (counts > 0).sum(1).topk(4).indices
+    assert int((counts > 0).sum(1).max()) <= n - 1
+    for node in chosen.tolist():
+        free = [v for v in range(n) if v != node and counts[node, v] > 0 and v not in chosen]
+        assert torch.allclose(counts[node, free], torch.tensor(3000 / n), rtol=0.25)
+    assert sample_by_node(keys, n, 100, 2).shape[1] <= 2 * n

@@ -67,7 +67,7 @@ def test_what_patience_stands_for():
         Selection.of("soon")
 
 
-@pytest.mark.parametrize("name", ["patience", "every", "average"])
+@pytest.mark.parametrize("name", ["patience", "every", "average", "seeds"])
 def test_bad_settings_are_refused(name):
     with pytest.raises(InputError, match=f"{name}=0"):
         Selection(**{name: 0})
