@@ -28,7 +28,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The true bound with the standard normal prior. A node's KL costs more than its one or two edges can pay for, so on
     # a sparse graph this model ends as Erdős-Rényi, which it contains.
     "elbo": {"objective": "elbo"},
-    # The true bound with a prior conditional on the node's features, and an intercept of every node, which a degree asks
+    # The true bound with a prior conditional on the features, and an intercept of every node, which a degree asks
     # for: a model of the graph, not only a ranker of links.
     "generative": {
         "objective": "elbo",
