@@ -21,10 +21,12 @@ from graphvae.data.negatives import sample_non_edges
 from graphvae.data.pairs import both_directions
 from graphvae.data.protocols import all_edges_of_nodes, edge_order
 
-__all__ = ["LinkSet", "LinkSplit", "keep_edges", "split_links", "tidy"]
+__all__ = ["DRAWN", "LinkSet", "LinkSplit", "keep_edges", "split_links", "tidy"]
 
 HASH_VERSION = "graphvae-split-1"
 DRAWN = ("random", "connected", "temporal", "inductive")
+"""Protocols of :func:`split_links`."""
+
 PROTOCOLS = (*DRAWN, "fixed")
 NAMES = {"val": "validation", "test": "test"}
 

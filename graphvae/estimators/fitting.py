@@ -213,6 +213,17 @@ def build_module(
     return Autoencoder(encoder, prior, decoder)
 
 
+def module_for(options: Mapping[str, Any], family: PosteriorFamily, graph: Graph, seen: Graph) -> Autoencoder:
+    """A freshly initialised module that trains on ``seen`` and embeds ``graph``, which may have more nodes."""
+    module = build_module(options, family, seen.num_nodes, seen.num_features, seen.density)
+    if seen is not graph and getattr(module.encoder, "per_node", seen.x is None):
+        raise InputError(
+            'protocol="inductive": this model learns one row for each node and so can embed none that is held out; '
+            "expected a graph with features and an encoder of features alone"
+        )
+    return module
+
+
 def inputs_of(graph: Graph, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> GraphInputs:
     """The tensors networks take of a graph."""
     return GraphInputs.build(graph.edge_index, graph.num_nodes, graph.x, graph.edge_weight, device=device, dtype=dtype)
@@ -221,24 +232,25 @@ def inputs_of(graph: Graph, device: torch.device | str = "cpu", dtype: torch.dty
 def fit_graph(
     label: str, params: Mapping[str, Any], family: PosteriorFamily, data: Any, *, progress: bool, checkpoint: Any = None
 ) -> Fitted:
-    """Train a model on a graph or on the message graph of a split."""
+    """Train a model on a graph or on the message graph of a split, of which it sees no node that is held out."""
     if not isinstance(data, (Graph, LinkSplit)):
         raise InputError(f"fit({type(data).__name__}): expected a Graph or the LinkSplit that split_links returns")
     split = data if isinstance(data, LinkSplit) else None
-    graph = data.train if isinstance(data, LinkSplit) else data
+    graph, seen = (data.train, data.seen) if isinstance(data, LinkSplit) else (data, data)
     validation = split.val if split is not None and split.val.positive.shape[1] else None
-    check_graph(graph)
+    check_graph(seen)
     options, device = check_params(params), resolve_device(params["device"])
     if options["patience"] is not None and validation is None:
         raise InputError(f"patience={params['patience']}: selection needs validation pairs; fit a split with val > 0")
     objective = options["objective"]
-    module = build_module(options, family, graph.num_nodes, graph.num_features, graph.density).to(device)
-    ignored = weights_ignored(module.encoder, graph)
+    module = module_for(options, family, graph, seen).to(device)
+    ignored = weights_ignored(module.encoder, seen)
     if ignored is not None:
         note(ignored)
-    inputs, target = inputs_of(graph, device), EdgeSet(graph.pairs.to(device), graph.num_nodes)
+    inputs, target = inputs_of(seen, device), EdgeSet(seen.pairs.to(device), seen.num_nodes)
+    whole = inputs if seen is graph else inputs_of(graph, device)
     path = objective.choose_path(
-        graph.num_nodes, graph.num_edges, options["latent_dim"], device, options["decoder"].inner_product
+        seen.num_nodes, seen.num_edges, options["latent_dim"], device, options["decoder"].inner_product
     )
     adversary = None
     if isinstance(objective, Adversarial):
@@ -252,7 +264,7 @@ def fit_graph(
     def validate(held: LinkSet) -> dict[str, float]:
         from graphvae.evaluation.metrics import average_precision, roc_auc
 
-        likelihood = module.decode(module(inputs)[0].mean)
+        likelihood = module.decode(module(whole)[0].mean)
         positive, negative = logits_of(likelihood, held.positive), logits_of(likelihood, held.negative)
         if not np.isfinite([*positive, *negative]).all():
             return dict.fromkeys(("auc", "ap", "score"), np.nan)  # training has diverged; the loop says where
@@ -282,7 +294,7 @@ def fit_graph(
         module.others.append(Member(other.module, torch.from_numpy(other.mean).to(device)))
     if options["structure"] is not None:
         module.structure = fit_structure(options["structure"], graph, options["seed"], device)
-    mean, scale = _posterior_arrays(module, inputs)
+    mean, scale = _posterior_arrays(module, whole)
     density = split.density if split is not None else graph.density
     known = edge_keys(torch.cat([graph.pairs, *([] if validation is None else [validation.positive])], 1), len(mean))
     predictor = predictions(module, mean, graph.pairs)
