@@ -18,8 +18,9 @@ from graphvae.estimators.benchmark_jobs import in_processes
 from graphvae.estimators.benchmark_models import ALL_BASELINES, parse_dataset, parse_model
 from graphvae.estimators.benchmark_result import BenchmarkResult
 from graphvae.estimators.benchmark_runs import KINDS, Maker, Protocol, Run, code_state, runs_of_split
-from graphvae.estimators.fitting import check_params, module_for
+from graphvae.estimators.fitting import build_module, check_params
 from graphvae.estimators.held_out import HARD, cost_of
+from graphvae.estimators.predicting import check_unseen
 
 __all__ = ["machine_description", "run_benchmark"]
 
@@ -171,7 +172,8 @@ def _check(dataset: str, split: LinkSplit, makers: dict[str, Maker]) -> None:
             model = maker(0)
             params = model.get_params()
             options = check_params({**params, **settle(params, model.changed(), split)[0]})
-            module_for(options, model.posterior_family, graph, split.seen)
+            sizes = split.seen.num_nodes, split.seen.num_features, split.seen.density
+            check_unseen(build_module(options, model.posterior_family, *sizes), graph, split.seen)
             if options["patience"] is not None and split.val.positive.shape[1] == 0:
                 raise InputError("val=0: its selection needs validation pairs")
         except InputError as error:

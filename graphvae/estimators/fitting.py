@@ -20,7 +20,7 @@ from graphvae.data.splits import LinkSet, LinkSplit
 from graphvae.estimators.edge_weights import weights_ignored
 from graphvae.estimators.members import Member, other_runs
 from graphvae.estimators.parameters import component, to_json
-from graphvae.estimators.predicting import calibrate, logits_of, predictions
+from graphvae.estimators.predicting import calibrate, check_unseen, logits_of, predictions
 from graphvae.estimators.structure import BlendedPairs, fit_structure
 from graphvae.kernels.edges import EdgeSet
 from graphvae.kernels.negatives import edge_keys
@@ -213,17 +213,6 @@ def build_module(
     return Autoencoder(encoder, prior, decoder)
 
 
-def module_for(options: Mapping[str, Any], family: PosteriorFamily, graph: Graph, seen: Graph) -> Autoencoder:
-    """A freshly initialised module that trains on ``seen`` and embeds ``graph``, which may have more nodes."""
-    module = build_module(options, family, seen.num_nodes, seen.num_features, seen.density)
-    if seen is not graph and getattr(module.encoder, "per_node", seen.x is None):
-        raise InputError(
-            'protocol="inductive": this model learns one row for each node and so can embed none that is held out; '
-            "expected a graph with features and an encoder of features alone"
-        )
-    return module
-
-
 def inputs_of(graph: Graph, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> GraphInputs:
     """The tensors networks take of a graph."""
     return GraphInputs.build(graph.edge_index, graph.num_nodes, graph.x, graph.edge_weight, device=device, dtype=dtype)
@@ -243,9 +232,9 @@ def fit_graph(
     if options["patience"] is not None and validation is None:
         raise InputError(f"patience={params['patience']}: selection needs validation pairs; fit a split with val > 0")
     objective = options["objective"]
-    module = module_for(options, family, graph, seen).to(device)
-    ignored = weights_ignored(module.encoder, seen)
-    if ignored is not None:
+    module = build_module(options, family, seen.num_nodes, seen.num_features, seen.density).to(device)
+    check_unseen(module, graph, seen)
+    if (ignored := weights_ignored(module.encoder, seen)) is not None:
         note(ignored)
     inputs, target = inputs_of(seen, device), EdgeSet(seen.pairs.to(device), seen.num_nodes)
     whole = inputs if seen is graph else inputs_of(graph, device)

@@ -229,4 +229,4 @@ def test_nodes_held_out_are_not_seen_in_training():
     with pytest.raises(gv.InputError, match="one row for each node"):
         gv.VGAE(epochs=1).fit(gv.split_links(graph, 0.1, 0.2, protocol="inductive"))
     with pytest.raises(gv.InputError, match="one row for each node"):
-        gv.VGAE(epochs=1, encoder=gv.nn.HopEncoder(node_table=4)).fit(splits[0])
+        gv.VGAE(epochs=1, encoder=gv.nn.HopEncoder(node_table=True)).fit(splits[0])
