@@ -18,7 +18,7 @@ __all__ = ["Prepared", "prepare"]
 
 OF_FILES = (
     *("source", "target", "weight", "features", "feature_id", "feature_kinds"),
-    *("self_loops", "duplicates", "bad_rows", "delimiter"),
+    *("self_loops", "duplicates", "bad_rows", "delimiter", "id_dtype"),
 )
 OF_SPLITS = ("protocol", "time", "split")
 OF_GRAPHS = (*OF_FILES, *OF_SPLITS, "no_features", "val")
@@ -157,7 +157,10 @@ def _reader(settings: Settings, data: str) -> Callable[[], Any]:
         if settings.values.get("no_features"):
             label = settings.label("no_features")
             raise InputError(f"{label}: expected with a data set; a file has the features --features names")
-        return partial(Graph.from_edges, data, **options)
+        types: dict[Any, type] = {"int": int, "str": str}
+    if "id_dtype" in options:
+        options["id_dtype"] = types[one_of(settings.label("id_dtype"), options["id_dtype"], types)]
+    return partial(Graph.from_edges, data, **options)
     if Path(data).suffix or os.sep in data or (data and Path(data).exists()):
         known = ", ".join(dataset_names("graph"))
         raise InputError(f"{data!r} is no file: expected a path to an edge list, or one of {known}")

@@ -118,6 +118,9 @@ def train(
         str | None, typer.Option(help="Repeats with other weights: error, first, sum, mean or max (files).")
     ] = None,
     bad_rows: Annotated[str | None, typer.Option(help="error or drop (files).")] = None,
+    id_dtype: Annotated[
+        str | None, typer.Option(help="What ids are, int or str; those of text are str (files).")
+    ] = None,
     delimiter: Annotated[str | None, typer.Option(help="What separates columns, if the name does not tell.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     checkpoint_every: Annotated[

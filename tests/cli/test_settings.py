@@ -93,6 +93,7 @@ SAME = {
     "self_loops": (["e.csv"], ["--self-loops", "drop"], 'self_loops = "drop"'),
     "duplicates": (["e.csv"], ["--duplicates", "sum"], 'duplicates = "sum"'),
     "bad_rows": (["e.csv"], ["--bad-rows", "drop"], 'bad_rows = "drop"'),
+    "id_dtype": (["e.csv"], ["--id-dtype", "str"], 'id_dtype = "str"'),
     "delimiter": (["e.csv"], ["--delimiter", ";"], 'delimiter = ";"'),
 }
 
