@@ -14,14 +14,18 @@ import torch as _torch  # noqa: F401 - the one heavy dependency every use needs
 if TYPE_CHECKING:
     from graphvae import nn
     from graphvae._check import InputError
+    from graphvae.data.edge_times import edge_times
     from graphvae.data.graph import Graph
     from graphvae.data.images import Images
+    from graphvae.data.node_splits import NodeSplit, split_nodes
     from graphvae.data.registry import load_graph, load_images
+    from graphvae.data.split_files import load_split, save_split
     from graphvae.data.splits import LinkSet, LinkSplit, split_links
     from graphvae.estimators.autoencoders import AE, CVAE, VAE
     from graphvae.estimators.comparison import Comparison, compare
     from graphvae.estimators.run_folder import load
     from graphvae.estimators.semi_supervised import SemiSupervisedVAE
+    from graphvae.estimators.split_check import check_split
     from graphvae.estimators.vgae import GAE, VGAE
     from graphvae.export.embeddings import Embeddings
     from graphvae.training.adversary import Adversarial
@@ -47,15 +51,21 @@ __all__ = [
     "LinkSet",
     "LinkSplit",
     "MaskedEdges",
+    "NodeSplit",
     "Selection",
     "SemiSupervisedVAE",
     "bound",
+    "check_split",
     "compare",
+    "edge_times",
     "load",
     "load_graph",
     "load_images",
+    "load_split",
     "nn",
+    "save_split",
     "split_links",
+    "split_nodes",
 ]
 
 __version__ = "0.1.0"
@@ -81,10 +91,16 @@ _HOME = {
     "LinkSet": "graphvae.data.splits",
     "LinkSplit": "graphvae.data.splits",
     "bound": "graphvae.variational.bound",
+    "NodeSplit": "graphvae.data.node_splits",
     "load": "graphvae.estimators.run_folder",
     "load_graph": "graphvae.data.registry",
     "load_images": "graphvae.data.registry",
     "split_links": "graphvae.data.splits",
+    "edge_times": "graphvae.data.edge_times",
+    "load_split": "graphvae.data.split_files",
+    "save_split": "graphvae.data.split_files",
+    "check_split": "graphvae.estimators.split_check",
+    "split_nodes": "graphvae.data.node_splits",
 }
 
 

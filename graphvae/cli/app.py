@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from graphvae.cli import benchmark, compare, datasets, images, probe, quickstart, recommend, resume, runs, train
+from graphvae.cli import benchmark, check, compare, datasets, images, probe, quickstart, recommend, resume, runs, train
 
 __all__ = ["app"]
 
@@ -38,5 +38,6 @@ app.command("runs")(runs.runs)
 app.command("sample")(images.sample)
 app.command("plot")(images.plot)
 app.command("compare")(compare.compare)
+app.command("check")(check.check)
 app.command("benchmark")(benchmark.benchmark)
 app.add_typer(datasets.app, name="datasets")

@@ -24,6 +24,7 @@ __all__ = [
     "digest",
     "is_sparse",
     "rows_of",
+    "take_rows",
     "sparse_features",
 ]
 
@@ -35,6 +36,16 @@ MAX_NODES = 2**31 - 1
 def is_sparse(x: Tensor) -> bool:
     """Whether a feature tensor is sparse (a :class:`Graph` holds those as CSR)."""
     return x.layout != torch.strided
+
+
+def take_rows(x: Tensor, keep: Tensor) -> Tensor:
+    """The rows of ``x`` (N, F), dense or CSR, where the mask ``keep`` (N,) is true."""
+    if not is_sparse(x):
+        return x[keep]
+    lengths = x.crow_indices().diff()
+    within = torch.repeat_interleave(keep, lengths)
+    pointers = torch.cat([x.crow_indices()[:1], lengths[keep].cumsum(0)])
+    return sparse_features(pointers, x.col_indices()[within], x.values()[within], (int(keep.sum()), x.shape[1]))
 
 
 def rows_of(row_of: Mapping[Any, int], node_ids: np.ndarray, ids: Any) -> np.ndarray:

@@ -27,9 +27,9 @@ def ranks_to_pairs(ranks: np.ndarray) -> Tensor:
 
 
 def sample_non_edges(
-    pairs: Tensor, num_nodes: int, count: int, rng: np.random.Generator, *, replace: bool = False
+    pairs: Tensor, num_nodes: int, count: int, rng: np.random.Generator, *, replace: bool = False, first: int = 0
 ) -> Tensor:
-    """``(2, count)`` pairs u < v that are no edges, uniform over all of them.
+    """``(2, count)`` pairs u < v that are no edges, uniform over all of them, or of those with ``v >= first``.
 
     No pair is drawn and then rejected for being an edge. Number the non-edges by rank: with the edges' sorted ranks
     ``r_0 < r_1 < ...``, exactly ``r_i - i`` non-edges come before edge i, so non-edge k has rank
@@ -42,17 +42,22 @@ def sample_non_edges(
         count: number of pairs to draw.
         rng: source of randomness; its state moves on.
         replace: whether a pair may be drawn more than once.
+        first: the lowest row that v may be; nodes in whose pairs one is interested are numbered last.
 
     Raises:
         InputError: if there are fewer than ``count`` non-edges (with ``replace``, if there is none).
     """
     count = integer("count", count, low=0)
-    gaps = np.sort(pair_ranks(pairs)) - np.arange(pairs.shape[1])
-    available = num_nodes * (num_nodes - 1) // 2 - len(gaps)
+    # Pairs with a lower v have all the lower ranks.
+    start = max(first, 1) * (max(first, 1) - 1) // 2
+    ranks = np.sort(pair_ranks(pairs)) - start
+    ranks = ranks[ranks >= 0]
+    gaps = ranks - np.arange(len(ranks))
+    available = num_nodes * (num_nodes - 1) // 2 - start - len(gaps)
     if available < (min(count, 1) if replace else count):
         raise InputError(f"count={count}: the graph of {num_nodes} nodes has only {available} pairs that are no edges")
     drawn = rng.integers(available, size=count) if replace and count else _distinct(available, count, rng)
-    return ranks_to_pairs(drawn + np.searchsorted(gaps, drawn, side="right"))
+    return ranks_to_pairs(start + drawn + np.searchsorted(gaps, drawn, side="right"))
 
 
 def _distinct(total: int, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -12,6 +12,7 @@ import torch
 
 from graphvae._check import InputError, integer
 from graphvae.data.graph import Graph
+from graphvae.data.node_splits import NodeSplit
 from graphvae.data.splits import LinkSplit
 from graphvae.estimators import likelihood, scoring
 from graphvae.estimators.auto import settle, weights_sentence
@@ -177,7 +178,7 @@ class GraphEstimator(Parameters, ABC):
 
     def evaluate(
         self,
-        split: LinkSplit | None = None,
+        split: LinkSplit | NodeSplit | None = None,
         part: str = "test",
         *,
         ranking: bool | None = None,
@@ -187,7 +188,9 @@ class GraphEstimator(Parameters, ABC):
         """Link prediction on a part of the fitted split, beside plain baselines and null models.
 
         Args:
-            split: the split the model was fitted on (the default); any other is refused.
+            split: the split the model was fitted on (the default); any other is refused. Or a
+                :class:`~graphvae.data.node_splits.NodeSplit` whose ``seen`` graph, or a split of its links, the model
+                was fitted on: then its new nodes are embedded by their features, and their links are sought.
             part: ``"test"`` or ``"val"``.
             ranking: also rank each held-out edge against all nodes and against hard non-edges, filtered; None does so
                 on small graphs, where baselines take seconds for it.

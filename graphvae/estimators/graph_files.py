@@ -15,11 +15,20 @@ from graphvae._check import InputError
 from graphvae._files import reading
 from graphvae.data.encoding import FeatureEncoding
 from graphvae.data.graph import Graph
+from graphvae.data.leaks import Parts
 from graphvae.data.splits import LinkSet, LinkSplit
 
-__all__ = ["StoredData", "graph_from_tensors", "graph_to_tensors", "ids_from_tensors", "split_from_tensors"]
+__all__ = [
+    "StoredData",
+    "graph_from_tensors",
+    "graph_to_tensors",
+    "ids_from_tensors",
+    "parts_from_tensors",
+    "split_from_tensors",
+]
 
 HELD = ("val.positive", "test.positive")
+EXTRAS = ("times", "new_nodes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +52,12 @@ class StoredData:
             if self.description["kind"] == "split":
                 return split_from_tensors(self.tensors, self.description, self.encoding)
             return graph_from_tensors(self.tensors, self.description["graph"], self.encoding)
+
+    @property
+    def graph_hash(self) -> str:
+        """Hash of the whole graph, of a split the one that was split."""
+        with reading(self.file):
+            return self.description.get("split", {}).get("graph_hash") or self.description["graph"]["hash"]
 
     def known_pairs(self, held_out: bool) -> tuple[Tensor, bool]:
         """``(2, P)`` edges, those a split holds out among them unless ``held_out``, and whether they are directed.
@@ -87,6 +102,8 @@ def graph_to_tensors(data: Graph | LinkSplit) -> tuple[dict[str, Tensor], dict[s
     for part in ("val", "test"):
         links: LinkSet = getattr(data, part)
         tensors[f"{part}.positive"], tensors[f"{part}.negative"] = links.positive, links.negative
+    for name in EXTRAS:
+        tensors |= {f"{name}.{part}": values for part, values in (getattr(data, name) or {}).items()}
     description["split"] = data.description()
     return {name: tensor.contiguous() for name, tensor in tensors.items()}, {"kind": "split", **description}
 
@@ -139,8 +156,26 @@ def split_from_tensors(
         train=graph_from_tensors(tensors, description["graph"], encoding),
         val=LinkSet(tensors["val.positive"], tensors["val.negative"]),
         test=LinkSet(tensors["test.positive"], tensors["test.negative"]),
+        times=_by_part(tensors, "times") or None,
+        new_nodes=_by_part(tensors, "new_nodes") or None,
         **description["split"],
     )
+
+
+def parts_from_tensors(tensors: dict[str, Tensor]) -> Parts:
+    """The pairs of a stored split as they are, whatever leaks."""
+    return Parts(
+        num_nodes=len(ids_from_tensors(tensors)),
+        train=tensors["edge_index"],
+        positive={part: tensors[f"{part}.positive"] for part in ("val", "test")},
+        negative={part: tensors[f"{part}.negative"] for part in ("val", "test")},
+        times=_by_part(tensors, "times"),
+        new_nodes=_by_part(tensors, "new_nodes"),
+    )
+
+
+def _by_part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    return {key.partition(".")[2]: values for key, values in tensors.items() if key.startswith(f"{name}.")}
 
 
 def _features(ids: np.ndarray, description: dict[str, Any], encoding: FeatureEncoding | None) -> Tensor:

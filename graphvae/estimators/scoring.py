@@ -9,9 +9,12 @@ import numpy as np
 import torch
 
 from graphvae._check import InputError, integer, one_of
+from graphvae.data.graph import Graph
+from graphvae.data.node_splits import NodeSplit
 from graphvae.data.splits import LinkSplit
 from graphvae.estimators.edge_weights import weights_ignored
 from graphvae.estimators.fitting import Fitted, encode
+from graphvae.estimators.graph_files import StoredData
 from graphvae.estimators.held_out import HeldOut, held_out, row_logits
 from graphvae.estimators.likelihood import elbo_terms, pairs_in_report
 from graphvae.estimators.predicting import logits_of, predictions
@@ -31,12 +34,12 @@ def pair_logits(fitted: Fitted, pairs: Any) -> np.ndarray:
 
 
 def evaluate(
-    fitted: Fitted, split: LinkSplit | None, part: str, ranking: bool | None, hard: int, bootstrap: int
+    fitted: Fitted, split: LinkSplit | NodeSplit | None, part: str, ranking: bool | None, hard: int, bootstrap: int
 ) -> LinkReport:
     """See :meth:`graphvae.estimators.graph_estimator.GraphEstimator.evaluate`."""
     bootstrap = integer("bootstrap", bootstrap, low=0)
     one_of("part", part, ("test", "val"))
-    split = fitted_split(fitted, split)
+    split = _of_new_nodes(fitted, split) if isinstance(split, NodeSplit) else fitted_split(fitted, split)
     held = held_out(split, part, ranking, hard)
     report = report_on(fitted, split, held, bootstrap=bootstrap)
     if held.queries is not None or ranking is not None:
@@ -132,6 +135,22 @@ def evaluate_samples(model: GraphEstimator, samples: int, seed: int, source: str
     graph = model.fitted.graph()
     drawn = [model.sample(seed=seed + index, source=source).pairs.numpy() for index in range(samples)]
     return compare_generated(graph.num_nodes, graph.pairs.numpy(), drawn)
+
+
+def _of_new_nodes(fitted: Fitted, split: NodeSplit) -> LinkSplit:
+    """The links of nodes that the model has not seen."""
+    if fitted.module.structure is not None:
+        raise InputError(
+            "structure: what is learned of walks and degrees is of the nodes the model was fitted on; expected a model "
+            "with structure=None for nodes it has not seen"
+        )
+    data = fitted.source if isinstance(fitted.source, StoredData) else fitted.data()
+    if (data.hash if isinstance(data, Graph) else data.graph_hash) != split.seen.hash:
+        raise InputError(
+            "split: this model was not fitted on split.seen, or a split of its links; the nodes held out, or their "
+            "edges, may be among those it knows"
+        )
+    return split.links
 
 
 def fitted_split(fitted: Fitted, split: Any) -> LinkSplit:

@@ -10,6 +10,7 @@ from torch import nn
 from graphvae._check import resolve
 from graphvae.estimators.graph_estimator import GraphEstimator
 from graphvae.estimators.parameters import component
+from graphvae.nn.decoders import InnerProductDecoder
 from graphvae.nn.hops import HopEncoder
 from graphvae.nn.pair_scores import MLPDecoder
 from graphvae.nn.structure import Structure
@@ -27,8 +28,15 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The true bound with the standard normal prior. A node's KL costs more than its one or two edges can pay for, so on
     # a sparse graph this model ends as Erdős-Rényi, which it contains.
     "elbo": {"objective": "elbo"},
-    # The true bound with a prior conditional on the node's features: a model of the graph, not only a ranker of links.
-    "generative": {"objective": "elbo", "prior": "features", "dropout": 0.5, "epochs": 600},
+    # The true bound with a prior conditional on the features, and an intercept of every node, which a degree asks
+    # for: a model of the graph, not only a ranker of links.
+    "generative": {
+        "objective": "elbo",
+        "prior": "features",
+        "decoder": InnerProductDecoder(intercepts=True),
+        "dropout": 0.5,
+        "epochs": 600,
+    },
     # Whatever the graph offers: one of the two that follow, chosen when it is fitted.
     "auto": {"encoder": "auto", "latent_dim": 64},
     # The best ranker of links on graphs with features: edges hidden from the encoder are what it is trained to tell.

@@ -90,12 +90,13 @@ class SemiImplicit(Distribution):
         Raises:
             InputError: of a value that was not just drawn, if K is 0.
         """
-        drawn = self._last is not None and value is self._last[0]
-        # Draws have reverse draws of their own; one set for all would leave their mean with the error of that set.
-        sample = value.shape[: value.dim() - self.loc.dim()] if drawn else Size()
-        terms = [self._log_normal(value, self._push(self._draw(sample))) for _ in range(self.reverse)]
-        if drawn and self._last is not None:
+        if self._last is not None and value is self._last[0]:
+            # Draws have reverse draws of their own; one set for all would leave their mean with the error of that set.
+            sample = value.shape[: value.dim() - self.loc.dim()]
+            terms = [self._log_normal(value, self._push(self._draw(sample))) for _ in range(self.reverse)]
             terms.append(self._log_normal(value, self._push(self._last[1])))
+        else:
+            terms = [self._log_normal(value, psi) for psi in self._push(self._draw(Size((self.reverse,))))]
         if not terms:
             raise InputError("reverse=0: only a draw itself has a density then; expected at least 1")
         each = torch.stack(terms).logsumexp(0) - math.log(len(terms))

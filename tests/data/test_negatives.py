@@ -125,3 +125,13 @@ def test_a_large_sparse_graph_needs_no_square():
 def test_refusals(edges, count, replace, named):
     with pytest.raises(InputError, match=named):
         sample_non_edges(edges, 4, count, np.random.default_rng(0), replace=replace)
+
+
+def test_only_pairs_with_a_high_row_are_drawn_if_that_is_asked_for():
+    pairs = torch.tensor([[0, 1, 2, 0], [1, 3, 4, 4]])
+    found = sample_non_edges(pairs, 5, 4, np.random.default_rng(0), first=3)
+    # Of rows 3 and 4: seven pairs, of which three are edges.
+    assert {tuple(pair) for pair in found.T.tolist()} <= {(0, 3), (2, 3), (1, 4), (3, 4)}
+    assert found.shape == (2, 4)
+    with pytest.raises(InputError, match="only 4 pairs"):
+        sample_non_edges(pairs, 5, 5, np.random.default_rng(0), first=3)

@@ -13,6 +13,7 @@ import graphvae as gv
 from graphvae.estimators.held_out import scorer_of
 from graphvae.estimators.scoring import evaluate_samples, pair_logits
 from graphvae.evaluation.heuristics import HEURISTICS
+from graphvae.nn.structure import Structure
 
 
 def graph(features: str | None = "dense", n: int = 40) -> gv.Graph:
@@ -189,3 +190,42 @@ def test_samples_are_compared_with_the_fitted_graph(model, split):
     assert report.mean["num_edges"] == pytest.approx(np.mean(counts))
     with pytest.raises(gv.InputError, match="samples=0"):
         model.evaluate_samples(samples=0)
+
+
+# --- nodes a model has not seen --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shown", [0.0, 0.5])
+@pytest.mark.parametrize("by", ["graph", "split"])
+def test_links_of_new_nodes_are_those_of_their_embeddings(shown, by, tmp_path):
+    whole = graph("sparse")
+    nodes = gv.split_nodes(whole, 0.2, shown=shown, seed=1)
+    fitted_on = nodes.seen if by == "graph" else gv.split_links(nodes.seen, val=0.1, test=0, seed=0)
+    model = gv.VGAE(epochs=5).fit(fitted_on)
+    report = model.evaluate(nodes)
+    z = model.transform(nodes.links.train).astype(np.float64)
+    assert z.shape == (40, 16)
+    test = nodes.links.test
+    scores = [(z[u] * z[v]).sum(1) for u, v in (test.positive.numpy(), test.negative.numpy())]
+    labels = np.repeat([1, 0], [len(s) for s in scores])
+    assert report.auc == pytest.approx(roc_auc_score(labels, np.concatenate(scores)), abs=1e-12)
+    assert "feature cosine" in report.baselines
+    if shown == 0:
+        assert report.baselines["Katz"]["auc"] == 0.5
+    loaded = gv.load(model.save(tmp_path / "run"))
+    assert loaded.evaluate(nodes).to_dict() == report.to_dict()
+
+
+def test_new_nodes_are_refused_where_they_are_not_new_or_cannot_be_told():
+    whole = graph("dense")
+    nodes, others = gv.split_nodes(whole, 0.2, seed=1), gv.split_nodes(whole, 0.2, seed=2)
+    for data in (whole, others.seen, gv.split_links(whole, val=0, test=0.1), nodes.links):
+        with pytest.raises(gv.InputError, match=r"was not fitted on split\.seen"):
+            gv.VGAE(epochs=1).fit(data).evaluate(nodes)
+    with pytest.raises(gv.InputError, match="holds no val pairs"):
+        gv.VGAE(epochs=1).fit(nodes.seen).evaluate(nodes, part="val")
+    bare = gv.split_nodes(graph(None), 0.2, seed=1)
+    with pytest.raises(gv.InputError, match="a model with one row per node, as one without features is"):
+        gv.VGAE(epochs=1).fit(bare.seen).evaluate(bare)
+    with pytest.raises(gv.InputError, match="expected a model with structure=None"):
+        gv.VGAE(epochs=1, structure=Structure(steps=1)).fit(nodes.seen).evaluate(nodes)

@@ -57,8 +57,8 @@ def test_relabelling_the_nodes_relabels_the_posterior(posterior, hidden_dims, bi
         torch.testing.assert_close(r.stddev, q.stddev[order], rtol=0, atol=1e-12)
     layers = [*net.hidden.parameters(), *net.head.parameters()]
     assert len(layers) == (len(hidden_dims) + 1) * (2 if bias else 1)
-    if posterior != "flow":
-        assert len(list(net.parameters())) == len(layers)
+    own = list(net.posterior.parameters()) if posterior in ("flow", "semi-implicit") else []
+    assert len(list(net.parameters())) == len(layers) + len(own)
 
 
 def test_a_hidden_layer_is_equation_one_of_the_paper():

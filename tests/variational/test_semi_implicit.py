@@ -60,7 +60,7 @@ def test_the_surrogate_is_above_the_density_and_falls_to_it_as_k_grows():
     entropy = -(q * np.log(q)).sum() * (grid[1] - grid[0])
     means, errors = [], []
     for reverse in (0, 1, 5, 25, 500):
-        count = 4000 if reverse == 500 else 40_000
+        count = 4000 if reverse == 500 else 20_000
         _, surrogate = draws_and_surrogates(reverse, count)
         means.append(float(surrogate.mean()))
         errors.append(float(surrogate.std()) / math.sqrt(count))
