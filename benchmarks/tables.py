@@ -21,7 +21,7 @@ NAMES = {
     "vgae:strong-featureless": 'VGAE, `preset("strong-featureless")`',
     "vgae:strong,structure=null": "the same without structure",
     "vgae:strong-featureless,structure=null": "the same without structure",
-    "vgae:strong,structure=null,decoder=cosine": "the same, inner products alone (cosine)",
+    "vgae:strong,structure=null,decoder=cosine,beta=0.1": "VGAE, cosine alone",
     "vgae:generative": 'VGAE, `preset("generative")`: `"elbo"`, `prior="features"`',
 }
 TITLES = {
@@ -111,6 +111,41 @@ def decided_table(name: str, model: str) -> str:
                 cells.append(_ahead(result["differences"], data, key, model, rival))
             lines.append("| " + " | ".join([f"{TITLES[data]}: of {title}", *cells]) + " |")
     return "\n".join(lines)
+
+
+def accuracy_table() -> str:
+    """Cora and CiteSeer with their features."""
+    return ranking_table("accuracy.json")
+
+
+def accuracy_ahead() -> str:
+    """What the strong preset is ahead there."""
+    return decided_table("accuracy.json", "vgae:strong")
+
+
+def featureless_table() -> str:
+    """Cora and CiteSeer without their features."""
+    return ranking_table("featureless.json")
+
+
+def featureless_ahead() -> str:
+    """What the strong preset without features is ahead there."""
+    return decided_table("featureless.json", "vgae:strong-featureless")
+
+
+def pubmed_table() -> str:
+    """PubMed without features."""
+    return ranking_table("pubmed.json")
+
+
+def pubmed_ahead() -> str:
+    """What the strong preset without features is ahead there."""
+    return decided_table("pubmed.json", "vgae:strong-featureless")
+
+
+def inner_product_table() -> str:
+    """Cosines alone, without structure."""
+    return ranking_table("inner_product.json")
 
 
 def _ahead(differences: list[dict[str, Any]], data: str, key: str, model: str, rival: str) -> str:
