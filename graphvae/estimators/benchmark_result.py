@@ -116,8 +116,8 @@ class BenchmarkResult:
         return rows
 
     def published(self) -> list[dict[str, Any]]:
-        """What others have published on the data sets at hand, with its source."""
-        return published_rows({run["dataset"] for run in self.runs})
+        """What others have published on the data sets at hand, with its source; it is of random splits."""
+        return published_rows({run["dataset"] for run in self.runs if run.get("protocol", "random") == "random"})
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, JSON-able."""

@@ -94,3 +94,4 @@ def test_published_figures_stand_beside_the_models_they_are_of(result):
     assert published["source"] == "Kipf and Welling (2016)"
     assert "published" not in rows["katz"]
     assert "published" not in BenchmarkResult([run("vgae:strong", "0", auc=0.9)]).rows()[0]
+    assert BenchmarkResult([run("vgae", "0", auc=0.9, protocol="connected")]).published() == []
