@@ -158,9 +158,9 @@ def _reader(settings: Settings, data: str) -> Callable[[], Any]:
             label = settings.label("no_features")
             raise InputError(f"{label}: expected with a data set; a file has the features --features names")
         types: dict[Any, type] = {"int": int, "str": str}
-    if "id_dtype" in options:
-        options["id_dtype"] = types[one_of(settings.label("id_dtype"), options["id_dtype"], types)]
-    return partial(Graph.from_edges, data, **options)
+        if "id_dtype" in options:
+            options["id_dtype"] = types[one_of(settings.label("id_dtype"), options["id_dtype"], types)]
+        return partial(Graph.from_edges, data, **options)
     if Path(data).suffix or os.sep in data or (data and Path(data).exists()):
         known = ", ".join(dataset_names("graph"))
         raise InputError(f"{data!r} is no file: expected a path to an edge list, or one of {known}")

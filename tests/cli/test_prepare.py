@@ -34,3 +34,12 @@ def test_what_is_of_graphs_is_no_setting_of_images():
     run = prepare(Settings({"data": "digits", "model": "vae", "latent_dim": 3}))
     assert run.estimator.latent_dim == 3
     assert "val" not in run.resolved
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [("karat", "did you mean 'karate'"), ("e.csv", "'e.csv' is no file"), ("a/b", "'a/b' is no file: expected a path")],
+)
+def test_what_is_neither_data_set_nor_file_is_told_apart(data, message):
+    with pytest.raises(InputError, match=message):
+        prepare(Settings({"data": data})).read()
