@@ -27,6 +27,7 @@ def benchmark(
     runs: Annotated[int, typer.Option(help="Random splits per data set.")] = 10,
     val: Annotated[float, typer.Option(help="Share of edges for validation.")] = 0.05,
     test: Annotated[float, typer.Option(help="Share of edges for the test.")] = 0.10,
+    protocol: Annotated[str, typer.Option(help="Links held out: random, connected or inductive.")] = "random",
     ranking: Annotated[
         bool | None, typer.Option(help="Rank against all nodes and hard non-edges; by default on small graphs.")
     ] = None,
@@ -53,6 +54,7 @@ def benchmark(
         runs=runs,
         val=val,
         test=test,
+        kind=protocol,
         ranking=ranking,
         hard=hard,
         jobs=jobs,
@@ -63,6 +65,7 @@ def benchmark(
     )
     command = ["graphvae", "benchmark", "--datasets", datasets, "--models", models, "--runs", str(runs)]
     command += ["--val", str(val), "--test", str(test), "--hard", str(hard)]
+    command += [] if protocol == "random" else ["--protocol", protocol]
     command += {None: [], True: ["--ranking"], False: ["--no-ranking"]}[ranking]
     data = {"command": shlex.join(command), **result.to_dict()}
     show(_text(data), data, as_json=as_json)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from graphvae._check import InputError, number, one_of
+from graphvae.cli.hold_out import holder
 from graphvae.cli.images import IMAGE_MODELS
 from graphvae.cli.settings import Settings
 
@@ -17,9 +18,10 @@ __all__ = ["Prepared", "prepare"]
 
 OF_FILES = (
     *("source", "target", "weight", "features", "feature_id", "feature_kinds"),
-    *("self_loops", "duplicates", "bad_rows", "delimiter"),
+    *("self_loops", "duplicates", "bad_rows", "delimiter", "id_dtype"),
 )
-OF_GRAPHS = (*OF_FILES, "no_features", "val")
+OF_SPLITS = ("protocol", "time", "split")
+OF_GRAPHS = (*OF_FILES, *OF_SPLITS, "no_features", "val")
 # All others are arguments of estimators.
 OF_RUNS = (*OF_GRAPHS, "data", "model", "preset", "test", "out", "overwrite")
 SHARES = {"val": 0.05, "test": 0.10}
@@ -34,7 +36,7 @@ class Prepared:
         model: as on the command line.
         estimator: not fitted yet, its arguments checked.
         read: reads the graph (of image models, nothing).
-        val: share of edges for validation.
+        hold_out: makes the split of that graph.
         test: share of edges or images for the test.
         folder: where the run is written.
         overwrite: whether it may replace one.
@@ -45,7 +47,7 @@ class Prepared:
     model: str
     estimator: Any
     read: Callable[[], Any]
-    val: float
+    hold_out: Callable[[Any], Any]
     test: float
     folder: Path
     overwrite: bool
@@ -55,8 +57,8 @@ class Prepared:
     def from_anywhere(self) -> dict[str, Any]:
         """``resolved`` for another working folder: its files by their whole paths."""
         data = os.path.abspath(self.data) if os.path.isfile(self.data) else self.data
-        paths = {name: os.path.abspath(self.resolved[name]) for name in ("features",) if name in self.resolved}
-        return {**self.resolved, **paths, "data": data}
+        files = [name for name in ("features", "split") if name in self.resolved]
+        return {**self.resolved, **{name: os.path.abspath(self.resolved[name]) for name in files}, "data": data}
 
 
 def prepare(settings: Settings) -> Prepared:
@@ -78,12 +80,13 @@ def prepare(settings: Settings) -> Prepared:
             raise InputError(f"{settings.label(name)}: expected with a graph model; {model} is one of images")
     val, test = (number(name, values.get(name, share), low=0, high=1) for name, share in SHARES.items())
     folder = values.get("out") or Path("runs") / f"{Path(data).name.split('.')[0] or 'graph'}-{model}-{estimator.seed}"
+    shared = "split" not in values
     return Prepared(
         data=data,
         model=model,
         estimator=estimator,
         read=(lambda: None) if is_image else _reader(settings, data),
-        val=val,
+        hold_out=holder(settings, val=val, test=test, seed=estimator.seed),
         test=test,
         folder=folder,
         overwrite=values.get("overwrite", False),
@@ -91,9 +94,12 @@ def prepare(settings: Settings) -> Prepared:
             "data": data,
             "model": model,
             **to_json(estimator.get_params(deep=False)),
-            **({} if is_image else {"val": val}),
-            "test": test,
-            **{name: str(item) if isinstance(item, Path) else item for name, item in settings.among(*OF_FILES).items()},
+            **({"val": val} if shared and not is_image else {}),
+            **({"test": test} if shared else {}),
+            **{
+                name: str(item) if isinstance(item, Path) else item
+                for name, item in settings.among(*OF_FILES, *OF_SPLITS).items()
+            },
             **settings.among("no_features"),
             "out": str(folder),
             **settings.among("overwrite"),
@@ -151,7 +157,10 @@ def _reader(settings: Settings, data: str) -> Callable[[], Any]:
         if settings.values.get("no_features"):
             label = settings.label("no_features")
             raise InputError(f"{label}: expected with a data set; a file has the features --features names")
-        return partial(Graph.from_edges, data, **options)
+        types: dict[Any, type] = {"int": int, "str": str}
+    if "id_dtype" in options:
+        options["id_dtype"] = types[one_of(settings.label("id_dtype"), options["id_dtype"], types)]
+    return partial(Graph.from_edges, data, **options)
     if Path(data).suffix or os.sep in data or (data and Path(data).exists()):
         known = ", ".join(dataset_names("graph"))
         raise InputError(f"{data!r} is no file: expected a path to an edge list, or one of {known}")

@@ -24,6 +24,9 @@ def evaluate(
     ranking: Annotated[
         bool | None, typer.Option(help="Rank against all nodes and hard non-edges; by default on small graphs.")
     ] = None,
+    calibration: Annotated[
+        str | None, typer.Option(help="platt or isotonic: fit probabilities anew on the validation pairs.")
+    ] = None,
     bootstrap: Annotated[int, typer.Option(help="Draws for 95 % intervals within the split; 0 for none.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -35,6 +38,8 @@ def evaluate(
         evaluate_images(run, as_json=as_json)
         return
     model = load(run)
+    if calibration is not None:
+        model.calibrate(calibration)
     report = model.evaluate(part=part, ranking=ranking, bootstrap=bootstrap)
     text, data = str(report), {"run": str(run), part: report.to_dict()}
     if samples:

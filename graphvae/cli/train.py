@@ -86,6 +86,14 @@ def train(
     test: Annotated[
         float | None, typer.Option(help="Share of edges, or of images, for the test.", show_default="0.1")
     ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="Links held out: random, connected, temporal or inductive.", show_default="random"),
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="Column of edge times (files); the newest are held out.")] = None,
+    split: Annotated[
+        Path | None, typer.Option(help="File of a fixed split (.csv, .npz: source, target, part, label).")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the split and the model.", show_default="0")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/<data>-<model>-<seed> by default.")] = None,
     overwrite: Annotated[
@@ -110,6 +118,9 @@ def train(
         str | None, typer.Option(help="Repeats with other weights: error, first, sum, mean or max (files).")
     ] = None,
     bad_rows: Annotated[str | None, typer.Option(help="error or drop (files).")] = None,
+    id_dtype: Annotated[
+        str | None, typer.Option(help="What ids are, int or str; those of text are str (files).")
+    ] = None,
     delimiter: Annotated[str | None, typer.Option(help="What separates columns, if the name does not tell.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     checkpoint_every: Annotated[
@@ -148,11 +159,10 @@ def carry_out(run: Prepared, every: float, *, resumed: bool = False, quiet: bool
 
 
 def _train_graph(run: Prepared, checkpoint: Checkpoint, *, quiet: bool, as_json: bool) -> None:
-    from graphvae.data.splits import split_links
     from graphvae.estimators.run_folder import save_run, write_metrics
 
     graph, estimator = run.read(), run.estimator
-    split = split_links(graph, val=run.val, test=run.test, seed=estimator.seed)
+    split = run.hold_out(graph)
     say(
         f"{run.data}: {graph.num_nodes} nodes, {graph.num_edges} edges, {graph.num_features or 'no'} features",
         str(split),
@@ -161,8 +171,8 @@ def _train_graph(run: Prepared, checkpoint: Checkpoint, *, quiet: bool, as_json:
     say(f"objective {estimator.objective}, path {estimator.fitted.path}")
     metrics: dict[str, Any] = {"run": str(run.folder)}
     text = ""
-    for part, share in (("val", run.val), ("test", run.test)):
-        if share:
+    for part, links in (("val", split.val), ("test", split.test)):
+        if links.positive.shape[1]:
             report = estimator.evaluate(split, part=part)
             metrics[part] = report.to_dict()
             text = str(report)

@@ -184,7 +184,7 @@ def _open_file(argument: str, path: Path, delimiter: str | None) -> Table:
         with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
             names = next(csv.reader(file, delimiter=delimiter), [])
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{argument}={str(path)!r} cannot be read: {error}") from None
+        raise InputError(f"{argument}={str(path)!r} cannot be read: {error}{_encoding_hint(error)}") from None
     if not names:
         raise InputError(
             f"{argument}={str(path)!r}: the first line is empty; expected a header with the columns' names"
@@ -225,7 +225,8 @@ def _read_file(table: Table, names: Sequence[str], skip_ragged: bool) -> tuple[l
     except (pa.ArrowException, OSError) as error:
         if "cannot infer number of columns" in str(error):  # Arrow's words for a header without a line end
             return [pa.array([], pa.string()) for _ in names], ()
-        raise InputError(f"{table.argument}={str(table.path)!r} cannot be read: {error}") from None
+        hint = _encoding_hint(error)
+        raise InputError(f"{table.argument}={str(table.path)!r} cannot be read: {error}{hint}") from None
     if ragged and not skip_ragged:
         row = ragged[0]
         fields = f"{row.actual_columns} fields where the header has {row.expected_columns}"
@@ -237,6 +238,11 @@ def _read_file(table: Table, names: Sequence[str], skip_ragged: bool) -> tuple[l
             f"{table.argument} row {content.num_rows} runs over several lines: {_short(end)}; is a quote open?"
         )
     return [content.column(name).combine_chunks() for name in names], tuple(row.number - 1 for row in ragged)
+
+
+def _encoding_hint(error: Exception) -> str:
+    is_encoding = isinstance(error, UnicodeDecodeError) or "UTF8" in str(error)
+    return "; expected text in UTF-8, as iconv and spreadsheets write it when told to" if is_encoding else ""
 
 
 def _open_parquet(argument: str, path: Path) -> Table:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from graphvae._check import InputError, integer, number
-from graphvae.data.fields import is_sparse, sparse_features
 from graphvae.data.graph import Graph
-from graphvae.data.negatives import sample_non_edges
+from graphvae.data.protocols import non_edges_of, without_nodes
 from graphvae.data.splits import LinkSet, LinkSplit, keep_edges
 
 __all__ = ["NodeSplit", "split_nodes"]
@@ -83,49 +80,13 @@ def split_nodes(graph: Graph, share: float = 0.1, *, shown: float = 0.0, seed: i
             "as many as edges sought; expected a smaller share or a sparser graph"
         )
     kept = torch.cat([(~touched).nonzero().squeeze(1), edges[:given]]).sort().values
+    rest, new = np.flatnonzero(~is_new), np.flatnonzero(is_new)
     links = LinkSplit(
         train=keep_edges(graph, kept),
         val=LinkSet(*torch.zeros(2, 2, 0, dtype=torch.int64)),
-        test=LinkSet(graph.pairs[:, sought], _non_edges(graph, is_new, len(sought), rng)),
+        test=LinkSet(graph.pairs[:, sought], non_edges_of(new, rest, graph.pairs, len(sought), rng)),
         seed=seed,
         fractions=None,
         graph_hash=graph.hash,
     )
-    return NodeSplit(_without(graph, is_new, touched), links, graph.node_ids[is_new])
-
-
-def _non_edges(graph: Graph, is_new: np.ndarray, count: int, rng: np.random.Generator) -> Tensor:
-    """``(2, count)`` sorted non-edges with a new node among their ends, uniform over all of them."""
-    # New nodes are numbered last, so that a pair touches one if its larger number is theirs.
-    order = torch.from_numpy(np.argsort(is_new, kind="stable"))
-    place = torch.empty_like(order)
-    place[order] = torch.arange(len(order))
-    pairs = place[graph.pairs].sort(0).values
-    drawn = order[sample_non_edges(pairs, graph.num_nodes, count, rng, first=int((~is_new).sum()))].sort(0).values
-    return drawn[:, torch.argsort(drawn[0] * graph.num_nodes + drawn[1])]
-
-
-def _without(graph: Graph, is_new: np.ndarray, touched: Tensor) -> Graph:
-    """The graph of the other nodes, in their order."""
-    rows = torch.from_numpy(np.flatnonzero(~is_new))
-    place = torch.full((graph.num_nodes,), -1, dtype=torch.int64)
-    place[rows] = torch.arange(len(rows))
-    kept = keep_edges(graph, (~touched).nonzero().squeeze(1))
-    return Graph(
-        place[kept.edge_index],
-        x=None if graph.x is None else _rows(graph.x, rows),
-        y=None if graph.y is None else graph.y[rows],
-        num_nodes=len(rows),
-        edge_weight=kept.edge_weight,
-        node_ids=graph.node_ids[~is_new],
-    )
-
-
-def _rows(x: Tensor, rows: Tensor) -> Any:
-    if not is_sparse(x):
-        return x[rows]
-    starts, counts = x.crow_indices()[rows], x.crow_indices().diff()[rows]
-    ends = counts.cumsum(0)
-    at = torch.arange(int(counts.sum())) - torch.repeat_interleave(ends - counts - starts, counts)
-    pointers = torch.cat([ends.new_zeros(1), ends])
-    return sparse_features(pointers, x.col_indices()[at], x.values()[at], (len(rows), int(x.shape[1])))
+    return NodeSplit(without_nodes(graph, torch.from_numpy(is_new)), links, graph.node_ids[is_new])

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from graphvae._check import InputError
+from graphvae.data.fields import take_rows
 from graphvae.data.graph import Graph
-from graphvae.data.negatives import pair_ranks, ranks_to_pairs
+from graphvae.data.negatives import sample_non_edges
 
-__all__ = ["all_edges_of_nodes", "edge_order", "non_edges_of"]
+__all__ = ["all_edges_of_nodes", "edge_order", "non_edges_of", "without_nodes"]
 
 
 def edge_order(
@@ -87,43 +88,38 @@ def all_edges_of_nodes(
     for name in ("test", "val"):
         rest = np.setdiff1d(rest, nodes[name])
         positive = graph.pairs[:, torch.from_numpy(ends[name])]
-        parts[name] = (positive, non_edges_of(nodes[name], rest, graph.pairs, positive.shape[1], rng, name))
+        parts[name] = (positive, non_edges_of(nodes[name], rest, graph.pairs, positive.shape[1], rng))
     return {name: torch.from_numpy(rows) for name, rows in nodes.items()}, kept, parts
 
 
-def non_edges_of(
-    nodes: np.ndarray, others: np.ndarray, pairs: Tensor, count: int, rng: np.random.Generator, name: str
-) -> Tensor:
-    """``(2, count)`` different non-edges u < v with an end in ``nodes`` and the other in ``nodes`` or ``others``.
+def non_edges_of(nodes: np.ndarray, others: np.ndarray, pairs: Tensor, count: int, rng: np.random.Generator) -> Tensor:
+    """``(2, count)`` different sorted non-edges with an end in ``nodes`` and the other in ``nodes`` or ``others``.
 
-    Uniform over all of them: an end is drawn from ``nodes``, the other from both, and a pair within ``nodes``, which
-    can come in two ways, is taken in one.
+    Uniform over all of them.
 
     Raises:
         InputError: if there are fewer.
     """
-    every, edges = np.concatenate([nodes, others]), np.sort(pair_ranks(pairs))
-    total = len(nodes) * len(others) + len(nodes) * (len(nodes) - 1) // 2
-    inside = np.isin(pairs.numpy(), nodes).any(0) & np.isin(pairs.numpy(), every).all(0)
-    available = total - int(inside.sum())
-    if available < count:
-        raise InputError(
-            f"{name} needs {count} non-edges of its nodes, and there are {available}: expected fewer nodes"
-        )
-    drawn = np.empty(0, dtype=np.int64)
-    if total <= 8 * count + 1024:
-        u, v = (side.ravel() for side in np.meshgrid(nodes, every, indexing="ij"))
-        ranks = _ranks(u, v, nodes)
-        drawn = rng.permutation(ranks[~np.isin(ranks, edges)])[:count]
-    while len(drawn) < count:
-        size = 2 * (count - len(drawn)) + 64
-        ranks = _ranks(rng.choice(nodes, size), rng.choice(every, size), nodes)
-        drawn = np.concatenate([drawn, ranks[~np.isin(ranks, edges)]])
-        drawn = drawn[np.sort(np.unique(drawn, return_index=True)[1])][:count]
-    return ranks_to_pairs(drawn)
+    # The nodes in question are numbered last, so that a pair touches one if its larger number is theirs.
+    order = torch.from_numpy(np.concatenate([others, nodes]))
+    place = torch.full((int(max(order.max(), pairs.max())) + 1,), -1, dtype=torch.int64)
+    place[order] = torch.arange(len(order))
+    edges = place[pairs].sort(0).values
+    drawn = sample_non_edges(edges[:, edges[0] >= 0], len(order), count, rng, first=len(others))
+    found = order[drawn].sort(0).values
+    return found[:, torch.from_numpy(np.lexsort((found[1].numpy(), found[0].numpy())))]
 
 
-def _ranks(u: np.ndarray, v: np.ndarray, nodes: np.ndarray) -> np.ndarray:
-    keep = (u != v) & ~(np.isin(v, nodes) & (u > v))
-    low, high = np.minimum(u, v)[keep], np.maximum(u, v)[keep]
-    return high * (high - 1) // 2 + low
+def without_nodes(graph: Graph, gone: Tensor) -> Graph:
+    """The graph without the nodes of the mask ``gone`` (N,) and without their edges; the others in their order."""
+    keep = ~gone
+    of_edges = keep[graph.edge_index].all(0)
+    return Graph(
+        (torch.cumsum(keep, 0) - 1)[graph.edge_index[:, of_edges]],
+        x=None if graph.x is None else take_rows(graph.x, keep),
+        y=None if graph.y is None else graph.y[keep],
+        num_nodes=int(keep.sum()),
+        edge_weight=None if graph.edge_weight is None else graph.edge_weight[of_edges],
+        node_ids=graph.node_ids[keep.numpy()],
+        encoding=graph.encoding,
+    )

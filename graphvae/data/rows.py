@@ -124,9 +124,12 @@ def rows_of_table(
         if not isinstance(weight, (str, int)):
             raise InputError(f"weight is of type {type(weight).__name__}: expected the name of a column of edges")
         weight = table.find("weight", weight)
+    named = source is not None and target is not None
     source, target = _ends(table, source, target, weight)
     names = [source, target] + ([] if weight is None else [weight])
     columns, ragged = table.read(names, skip_ragged=skip_ragged)
+    if not named and table.delimited and all(_occurs(name, columns[:2]) for name in (source, target)):
+        raise _no_header(table)
     ends = [ids(column, f"edges column {name!r}", id_dtype) for name, column in zip(names[:2], columns, strict=False)]
     weights = None if weight is None else numbers(columns[2], f"edges column {weight!r}")
     raw = {str(name): column for name, column in zip(names, columns, strict=True)}
@@ -150,9 +153,19 @@ def _ends(table: Table, source: Any, target: Any, weight: Any) -> tuple[Any, Any
         wanted = " and ".join(f"{name}=" for name in missing)
         raise InputError(f"{wanted} missing: edges has the columns {columns}{table.hint}")
     if table.delimited and all(name.strip().lstrip("+-").isdigit() for name in rest):
-        raise InputError(
-            f"edges={str(table.path)!r}: the first line, {table.delimiter.join(table.names)!r}, looks like an edge: "
-            "expected a header (if it is one, name the columns with source= and target=)"
-        )
+        raise _no_header(table)
     given.update(zip(missing, rest, strict=True))
     return given["source"], given["target"]
+
+
+def _occurs(name: str, columns: list[pyarrow.Array]) -> bool:
+    import pyarrow.compute as pc
+
+    return any(pc.any(pc.equal(column, name)).as_py() for column in columns)
+
+
+def _no_header(table: Table) -> InputError:
+    return InputError(
+        f"edges={str(table.path)!r}: the first line, {table.delimiter.join(table.names)!r}, looks like an edge: "
+        "expected a header (if it is one, name the columns with source= and target=)"
+    )

@@ -14,17 +14,18 @@ import torch
 from torch import Tensor
 
 from graphvae._check import InputError, integer, number, one_of
-from graphvae.data.fields import take_rows
 from graphvae.data.graph import Graph
 from graphvae.data.leaks import Parts, rules
 from graphvae.data.negatives import sample_non_edges
 from graphvae.data.pairs import both_directions
-from graphvae.data.protocols import all_edges_of_nodes, edge_order
+from graphvae.data.protocols import all_edges_of_nodes, edge_order, without_nodes
 
-__all__ = ["LinkSet", "LinkSplit", "keep_edges", "split_links", "tidy"]
+__all__ = ["DRAWN", "LinkSet", "LinkSplit", "keep_edges", "split_links", "tidy"]
 
 HASH_VERSION = "graphvae-split-1"
 DRAWN = ("random", "connected", "temporal", "inductive")
+"""Protocols of :func:`split_links`."""
+
 PROTOCOLS = (*DRAWN, "fixed")
 NAMES = {"val": "validation", "test": "test"}
 
@@ -141,16 +142,9 @@ class LinkSplit:
         """The graph to train on: ``train``, without the nodes that an inductive split holds out."""
         if self.new_nodes is None:
             return self.train
-        graph, keep = self.train, torch.ones(self.train.num_nodes, dtype=torch.bool)
-        keep[torch.cat(list(self.new_nodes.values()))] = False
-        return graph.replace(
-            edge_index=(torch.cumsum(keep, 0) - 1)[graph.edge_index],  # no edge has an end that is left out
-            x=None if graph.x is None else take_rows(graph.x, keep),
-            y=None if graph.y is None else graph.y[keep],
-            node_ids=graph.node_ids[keep.numpy()],
-            num_nodes=int(keep.sum()),
-            origin=None,
-        )
+        gone = torch.zeros(self.train.num_nodes, dtype=torch.bool)
+        gone[torch.cat(list(self.new_nodes.values()))] = True
+        return without_nodes(self.train, gone)
 
     @property
     def num_edges(self) -> int:
@@ -272,7 +266,7 @@ def split_links(
     }
     if inductive:
         chosen, kept, found = all_edges_of_nodes(graph, sizes, rng)
-        val_set, test_set = (LinkSet(positive, tidy(negative)) for positive, negative in (found["val"], found["test"]))
+        val_set, test_set = (LinkSet(*found[name]) for name in NAMES)
         return LinkSplit(train=keep_edges(graph, kept), val=val_set, test=test_set, new_nodes=chosen, **common)
     held = sum(sizes.values())
     non_edges = graph.num_pairs - edges

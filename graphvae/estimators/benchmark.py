@@ -9,17 +9,18 @@ from typing import Any
 
 import torch
 
-from graphvae._check import InputError, integer
+from graphvae._check import InputError, integer, one_of
 from graphvae.data.graph import Graph
 from graphvae.data.registry import load_graph
-from graphvae.data.splits import LinkSplit, split_links
+from graphvae.data.splits import LinkSplit
 from graphvae.estimators.auto import settle
 from graphvae.estimators.benchmark_jobs import in_processes
 from graphvae.estimators.benchmark_models import ALL_BASELINES, parse_dataset, parse_model
 from graphvae.estimators.benchmark_result import BenchmarkResult
-from graphvae.estimators.benchmark_runs import Maker, Protocol, Run, code_state, runs_of_split
+from graphvae.estimators.benchmark_runs import KINDS, Maker, Protocol, Run, code_state, runs_of_split
 from graphvae.estimators.fitting import build_module, check_params
 from graphvae.estimators.held_out import HARD, cost_of
+from graphvae.estimators.predicting import check_unseen
 
 __all__ = ["machine_description", "run_benchmark"]
 
@@ -31,6 +32,7 @@ def run_benchmark(
     runs: int = 10,
     val: float = 0.05,
     test: float = 0.10,
+    kind: str = "random",
     ranking: bool | None = None,
     hard: int = HARD,
     jobs: int = 1,
@@ -48,6 +50,7 @@ def run_benchmark(
         runs: number of splits; split and model of run r are seeded by r.
         val: share of edges for validation.
         test: share of edges for the test.
+        kind: how links are held out, the ``protocol`` of :func:`~graphvae.split_links`; ``"temporal"`` apart.
         ranking: rank against all nodes and hard non-edges; None where that is cheap.
         hard: hard non-edges at each end of an edge; 0 for none.
         jobs: processes that share the splits. How many there are changes no figure.
@@ -63,14 +66,16 @@ def run_benchmark(
     runs, jobs = integer("runs", runs, low=1), integer("jobs", jobs, low=1)
     threads = torch.get_num_threads() if threads is None else integer("threads", threads, low=1)
     hard = integer("hard", hard, low=0)
-    protocol = Protocol(val, test, ranking, hard, None if store is None else Path(store), fresh)
+    protocol = Protocol(
+        val, test, one_of("kind", kind, KINDS), ranking, hard, None if store is None else Path(store), fresh
+    )
     if protocol.store is not None and protocol.store.exists() and not protocol.store.is_dir():
         raise InputError(f"store={str(store)!r} is a file: expected a folder")
     makers = {spec.strip(): parse_model(spec) for spec in models}
     graphs = {spec.strip(): _load(spec) for spec in datasets}
     chosen: dict[str, tuple[str, ...]] = {}
     for dataset, graph in graphs.items():
-        split = split_links(graph, val=val, test=test, seed=0)
+        split = protocol.split(graph, seed=0)
         chosen[dataset] = tuple(_expand(dataset, split, makers, progress))
         _check(dataset, split, {spec: makers.get(spec, spec) for spec in chosen[dataset]})
     tasks = [(dataset, seed) for dataset in graphs for seed in range(runs)]
@@ -125,7 +130,7 @@ def _load(spec: str) -> Graph:
 
 
 def _runs(graph: Graph, dataset: str, seed: int, models: tuple[str, ...], protocol: Protocol) -> Iterator[Run]:
-    split = split_links(graph, val=protocol.val, test=protocol.test, seed=seed)
+    split = protocol.split(graph, seed=seed)
     return runs_of_split(dataset, split, seed, {spec: parse_model(spec) for spec in models}, protocol)
 
 
@@ -167,7 +172,8 @@ def _check(dataset: str, split: LinkSplit, makers: dict[str, Maker]) -> None:
             model = maker(0)
             params = model.get_params()
             options = check_params({**params, **settle(params, model.changed(), split)[0]})
-            build_module(options, model.posterior_family, graph.num_nodes, graph.num_features, graph.density)
+            sizes = split.seen.num_nodes, split.seen.num_features, split.seen.density
+            check_unseen(build_module(options, model.posterior_family, *sizes), graph, split.seen)
             if options["patience"] is not None and split.val.positive.shape[1] == 0:
                 raise InputError("val=0: its selection needs validation pairs")
         except InputError as error:

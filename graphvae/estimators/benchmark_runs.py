@@ -17,15 +17,18 @@ import torch
 
 from graphvae._check import InputError
 from graphvae._files import write_text
-from graphvae.data.splits import LinkSplit
+from graphvae.data.graph import Graph
+from graphvae.data.splits import LinkSplit, split_links
 from graphvae.estimators.held_out import HeldOut, held_out
 from graphvae.estimators.parameters import to_json
 from graphvae.estimators.run_folder import versions
 from graphvae.estimators.scoring import report_on
 
-__all__ = ["Maker", "Protocol", "Run", "code_state", "runs_of_split"]
+__all__ = ["KINDS", "Maker", "Protocol", "Run", "code_state", "runs_of_split"]
 
 RECORD_FORMAT = 3
+KINDS = ("random", "connected", "inductive")
+"""Protocols that need no more than a graph."""
 
 Maker = Callable[[int], Any] | str
 
@@ -37,6 +40,7 @@ class Protocol:
     Attributes:
         val: share of edges for validation.
         test: share of edges for the test.
+        kind: how links are held out; one of :data:`KINDS`.
         ranking: against all nodes and hard non-edges; None where that is cheap.
         hard: hard non-edges of each query.
         store: folder of finished runs, or None.
@@ -45,10 +49,15 @@ class Protocol:
 
     val: float
     test: float
+    kind: str
     ranking: bool | None
     hard: int
     store: Path | None = None
     fresh: bool = False
+
+    def split(self, graph: Graph, seed: int) -> LinkSplit:
+        """One of the splits."""
+        return split_links(graph, val=self.val, test=self.test, seed=seed, protocol=self.kind)
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,7 @@ def runs_of_split(
         record = {
             **head,
             "train_edges": split.train.num_edges,
+            "protocol": split.protocol,
             "test_edges": held.positive.shape[1],
             "seconds": time.perf_counter() - start,
             **figures,

@@ -20,7 +20,7 @@ from graphvae.data.splits import LinkSet, LinkSplit
 from graphvae.estimators.edge_weights import weights_ignored
 from graphvae.estimators.members import Member, other_runs
 from graphvae.estimators.parameters import component, to_json
-from graphvae.estimators.predicting import calibrate, logits_of, predictions
+from graphvae.estimators.predicting import calibrate, check_unseen, logits_of, predictions
 from graphvae.estimators.structure import BlendedPairs, fit_structure
 from graphvae.kernels.edges import EdgeSet
 from graphvae.kernels.negatives import edge_keys
@@ -221,24 +221,25 @@ def inputs_of(graph: Graph, device: torch.device | str = "cpu", dtype: torch.dty
 def fit_graph(
     label: str, params: Mapping[str, Any], family: PosteriorFamily, data: Any, *, progress: bool, checkpoint: Any = None
 ) -> Fitted:
-    """Train a model on a graph or on the message graph of a split."""
+    """Train a model on a graph or on the message graph of a split, of which it sees no node that is held out."""
     if not isinstance(data, (Graph, LinkSplit)):
         raise InputError(f"fit({type(data).__name__}): expected a Graph or the LinkSplit that split_links returns")
     split = data if isinstance(data, LinkSplit) else None
-    graph = data.train if isinstance(data, LinkSplit) else data
+    graph, seen = (data.train, data.seen) if isinstance(data, LinkSplit) else (data, data)
     validation = split.val if split is not None and split.val.positive.shape[1] else None
-    check_graph(graph)
+    check_graph(seen)
     options, device = check_params(params), resolve_device(params["device"])
     if options["patience"] is not None and validation is None:
         raise InputError(f"patience={params['patience']}: selection needs validation pairs; fit a split with val > 0")
     objective = options["objective"]
-    module = build_module(options, family, graph.num_nodes, graph.num_features, graph.density).to(device)
-    ignored = weights_ignored(module.encoder, graph)
-    if ignored is not None:
+    module = build_module(options, family, seen.num_nodes, seen.num_features, seen.density).to(device)
+    check_unseen(module, graph, seen)
+    if (ignored := weights_ignored(module.encoder, seen)) is not None:
         note(ignored)
-    inputs, target = inputs_of(graph, device), EdgeSet(graph.pairs.to(device), graph.num_nodes)
+    inputs, target = inputs_of(seen, device), EdgeSet(seen.pairs.to(device), seen.num_nodes)
+    whole = inputs if seen is graph else inputs_of(graph, device)
     path = objective.choose_path(
-        graph.num_nodes, graph.num_edges, options["latent_dim"], device, options["decoder"].inner_product
+        seen.num_nodes, seen.num_edges, options["latent_dim"], device, options["decoder"].inner_product
     )
     adversary = None
     if isinstance(objective, Adversarial):
@@ -252,7 +253,7 @@ def fit_graph(
     def validate(held: LinkSet) -> dict[str, float]:
         from graphvae.evaluation.metrics import average_precision, roc_auc
 
-        likelihood = module.decode(module(inputs)[0].mean)
+        likelihood = module.decode(module(whole)[0].mean)
         positive, negative = logits_of(likelihood, held.positive), logits_of(likelihood, held.negative)
         if not np.isfinite([*positive, *negative]).all():
             return dict.fromkeys(("auc", "ap", "score"), np.nan)  # training has diverged; the loop says where
@@ -282,7 +283,7 @@ def fit_graph(
         module.others.append(Member(other.module, torch.from_numpy(other.mean).to(device)))
     if options["structure"] is not None:
         module.structure = fit_structure(options["structure"], graph, options["seed"], device)
-    mean, scale = _posterior_arrays(module, inputs)
+    mean, scale = _posterior_arrays(module, whole)
     density = split.density if split is not None else graph.density
     known = edge_keys(torch.cat([graph.pairs, *([] if validation is None else [validation.positive])], 1), len(mean))
     predictor = predictions(module, mean, graph.pairs)

@@ -18,7 +18,7 @@ from graphvae.estimators import likelihood, scoring
 from graphvae.estimators.auto import settle, weights_sentence
 from graphvae.estimators.fitting import Fitted, encode, fit_graph
 from graphvae.estimators.held_out import HARD
-from graphvae.estimators.link_probabilities import link_threshold, top_reliability, validation_pairs
+from graphvae.estimators.link_probabilities import link_threshold, recalibrate, top_reliability, validation_pairs
 from graphvae.estimators.parameters import Parameters, to_json
 from graphvae.export.embeddings import Embeddings
 from graphvae.training.randomness import check_seed
@@ -27,6 +27,7 @@ from graphvae.variational.posteriors import PosteriorFamily
 if TYPE_CHECKING:
     from graphvae.evaluation.calibration import Calibration
     from graphvae.evaluation.generation import GenerationReport
+    from graphvae.evaluation.isotonic import IsotonicCalibration
     from graphvae.evaluation.reliability import Reliability
     from graphvae.evaluation.report import LinkReport
     from graphvae.export.recommendations import Recommendations
@@ -90,9 +91,23 @@ class GraphEstimator(Parameters, ABC):
         return self.fitted.history
 
     @property
-    def calibration(self) -> Calibration:
+    def calibration(self) -> Calibration | IsotonicCalibration:
         """How logits become the probabilities of :meth:`predict_proba`, and from which pairs that was fitted."""
         return self.fitted.calibration
+
+    def calibrate(self, method: str = "platt") -> Calibration | IsotonicCalibration:
+        """Fit anew, on the validation pairs, how logits become the probabilities of this model, and keep that.
+
+        Args:
+            method: ``"platt"``, a temperature and a bias, as ``fit`` has it; or ``"isotonic"``, any monotone function,
+                for many validation pairs.
+
+        Raises:
+            InputError: for a model fitted without validation pairs, or an unknown method.
+        """
+        pairs = validation_pairs(self.fitted, "calibrate")
+        positive, negative = (scoring.pair_logits(self.fitted, part) for part in pairs)
+        return recalibrate(self.fitted, (positive, negative), method)
 
     def transform(self, graph: Graph) -> np.ndarray:
         """Posterior means of the nodes of ``graph``, ``(N, latent_dim)`` float32; row i is ``graph.node_ids[i]``.
@@ -233,8 +248,9 @@ class GraphEstimator(Parameters, ABC):
         Raises:
             InputError: for a model fitted without validation pairs, or where no threshold has that precision.
         """
-        pairs = validation_pairs(self.fitted)
-        positive, negative = (scoring.pair_logits(self.fitted, part) for part in pairs)
+        positive, negative = (
+            scoring.pair_logits(self.fitted, part) for part in validation_pairs(self.fitted, "threshold")
+        )
         return link_threshold(self.fitted, (positive, negative), precision)
 
     def elbo(self, graph: Graph | None = None, *, samples: int = 8, seed: int = 0) -> float:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from graphvae._check import InputError, integer
+from graphvae._check import InputError, integer, resolve
 from graphvae.data.splits import LinkSplit
 from graphvae.estimators.fitting import Fitted
 from graphvae.estimators.held_out import held_out, row_logits
 
 if TYPE_CHECKING:
+    from graphvae.evaluation.calibration import Calibration
+    from graphvae.evaluation.isotonic import IsotonicCalibration
     from graphvae.evaluation.reliability import Reliability
 
-__all__ = ["link_threshold", "top_reliability", "validation_pairs"]
+__all__ = ["link_threshold", "recalibrate", "top_reliability", "validation_pairs"]
 
 
 @torch.no_grad()
@@ -46,13 +48,25 @@ def link_threshold(fitted: Fitted, logits: tuple[np.ndarray, np.ndarray], precis
     return choose_threshold(positive, negative, fitted.calibration.density, precision=precision)
 
 
-def validation_pairs(fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:
-    """The validation pairs of the fitted split.
+def recalibrate(
+    fitted: Fitted, logits: tuple[np.ndarray, np.ndarray], method: str
+) -> Calibration | IsotonicCalibration:
+    """See :meth:`graphvae.estimators.graph_estimator.GraphEstimator.calibrate`."""
+    from graphvae.evaluation.calibration import fit_calibration_platt
+    from graphvae.evaluation.isotonic import fit_calibration_isotonic
+
+    fits: dict[str, Any] = {"platt": fit_calibration_platt, "isotonic": fit_calibration_isotonic}
+    fitted.calibration = resolve("method", method, fits)(*logits, fitted.density)
+    return fitted.calibration
+
+
+def validation_pairs(fitted: Fitted, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """The validation pairs of the fitted split, for ``what``.
 
     Raises:
         InputError: if there were none.
     """
     split = fitted.data()
     if not isinstance(split, LinkSplit) or split.val.positive.shape[1] == 0:
-        raise InputError("threshold: this model was fitted without validation pairs; fit a split with val > 0")
+        raise InputError(f"{what}: this model was fitted without validation pairs; fit a split with val > 0")
     return split.val.positive.numpy(), split.val.negative.numpy()

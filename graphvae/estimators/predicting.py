@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from graphvae._check import InputError
 from graphvae.data.graph import Graph
 from graphvae.estimators.members import AveragedPairs, Member
 from graphvae.estimators.structure import BlendedPairs
@@ -16,13 +17,21 @@ from graphvae.nn.autoencoder import Autoencoder
 from graphvae.training.loop import NonFiniteError
 from graphvae.training.randomness import seeded
 
-__all__ = ["calibrate", "logits_of", "predictions"]
+__all__ = ["calibrate", "check_unseen", "logits_of", "predictions"]
 
 # Non-edges that an intercept is fitted on: all of them where there are no more than so many, else a sample.
 CALIBRATION_PAIRS = 200_000
 # Non-edges added to those of validation: partners of each of some nodes.
 NODES, PARTNERS = 400, 128
 NUMBERS_AT_ONCE = 1 << 22
+
+
+def check_unseen(module: Autoencoder, graph: Graph, seen: Graph) -> None:
+    """Refuse a module that cannot embed those nodes of ``graph`` that are not in ``seen``, the graph it trains on."""
+    if seen is not graph and getattr(module.encoder, "per_node", seen.x is None):
+        raise InputError(
+            'protocol="inductive": this model learns one row for each node; expected one of features alone'
+        )
 
 
 @torch.no_grad()

@@ -206,6 +206,7 @@ def load(path: str | Path, *, device: str = "auto", network: Any = None) -> Any:
 
 def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: Any) -> Any:
     from graphvae.evaluation.calibration import Calibration
+    from graphvae.evaluation.isotonic import IsotonicCalibration
     from graphvae.export.embeddings import Embeddings
 
     for name in FILES:
@@ -233,9 +234,10 @@ def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: 
         if sizes != (len(node_ids), description["graph"]["num_features"]):
             raise InputError("its nodes and features are not those of graph.safetensors")
         module = build_module(options, model.posterior_family, *sizes, fitted["train_density"])
+        kind: Any = IsotonicCalibration if fitted["calibration"].get("method") == "isotonic" else Calibration
         known = {
             "density": fitted["density"],
-            "calibration": Calibration.from_dict(fitted["calibration"]),
+            "calibration": kind.from_dict(fitted["calibration"]),
             "best_epoch": fitted["best_epoch"],
             "split_hash": fitted["split_hash"],
             "path": fitted["path"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,39 @@ class IsotonicCalibration:
     logits: np.ndarray
     values: np.ndarray
     density: float
+
+    method = "isotonic"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "density", open_share("density", self.density))
+        for name in ("logits", "values"):
+            object.__setattr__(self, name, as_scores(name, getattr(self, name)))
+        rising = bool((np.diff(self.logits) >= 0).all() and (np.diff(self.values) >= 0).all())
+        if self.logits.shape != self.values.shape or not rising or not 0 <= self.values[0] <= self.values[-1] <= 1:
+            raise InputError("logits and values: expected as many knots, both rising, with values from 0 to 1")
+
+    def __str__(self) -> str:
+        return (
+            f"calibrated by a monotone function of {len(self.logits)} knots, fitted on validation pairs weighted to "
+            f"the density (isotonic regression), for a pair of a graph of density {self.density:.4g}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able fields; :meth:`from_dict` reads them back exactly."""
+        knots = {"logits": self.logits.tolist(), "values": self.values.tolist()}
+        return {**knots, "method": self.method, "density": self.density}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> IsotonicCalibration:
+        """The calibration that :meth:`to_dict` wrote.
+
+        Raises:
+            InputError: if a field is missing, unknown or out of range.
+        """
+        expected = {"logits", "values", "method", "density"}
+        if set(fields) != expected:
+            raise InputError(f"calibration has fields {sorted(fields)}: expected {sorted(expected)}")
+        return cls(fields["logits"], fields["values"], fields["density"])
 
     def probabilities(self, logits: Any) -> np.ndarray:
         """Probabilities in [0, 1], float64, of the shape of ``logits``; constant outside the knots.

@@ -120,6 +120,24 @@ def test_labels_and_the_list_of_runs(capsys):
     assert "friends-vgae-0" in capsys.readouterr().out
 
 
+def test_numbers_as_ids_where_one_file_has_text_and_the_other_numbers(capsys):
+    frame = pd.DataFrame({"a": range(30), "b": [(7 * i + 1) % 30 for i in range(30)]})
+    write(frame, "e.csv")
+    pd.DataFrame({"id": range(30), "v": np.arange(30) / 3}).to_parquet("p.parquet")
+    assert main(["train", "e.csv", "--features", "p.parquet", "--self-loops", "drop"]) == 2
+    assert "id_dtype=int or id_dtype=str makes them one" in capsys.readouterr().err
+    start = ["train", "e.csv", "--features", "p.parquet", "--self-loops", "drop", "--epochs", "1", "--quiet"]
+    run(*start, "--id-dtype", "int", "--out", "ints", "--val", "0.1")
+    assert gv.load("ints").embed().ids.dtype == np.int64
+    run("recommend", "ints", "--node", "7", "-k", "1")
+    run("embed", "ints", "e.csv", "--features", "p.parquet", "--to", "again.npz")
+    assert gv.Embeddings.load("again.npz").ids.tolist() == list(range(30))
+    run(*start, "--id-dtype", "str", "--out", "texts", "--val", "0.1")
+    assert gv.load("texts").embed().ids.dtype.kind == "U"
+    assert main([*start, "--id-dtype", "float", "--out", "no"]) == 2
+    assert "--id-dtype='float': expected one of 'int', 'str'" in capsys.readouterr().err
+
+
 def test_formats_of_one_table_are_one_graph():
     graphs = []
     for suffix in ("csv", "tsv", "csv.gz", "parquet"):

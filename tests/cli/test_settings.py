@@ -77,6 +77,9 @@ SAME = {
     "device": (["karate"], ["--device", "cpu"], 'device = "cpu"'),
     "val": (["karate"], ["--val", "0.2"], "val = 0.2"),
     "test": (["karate"], ["--test", "0.2"], "test = 0.2"),
+    "protocol": (["karate"], ["--protocol", "connected"], 'protocol = "connected"'),
+    "time": (["e.csv"], ["--time", "w"], 'time = "w"'),
+    "split": (["karate"], ["--split", "e.csv"], 'split = "e.csv"'),
     "seed": (["karate"], ["--seed", "3"], "seed = 3"),
     "out": (["karate"], ["--out", "here"], 'out = "here"'),
     "overwrite": (["karate"], ["--overwrite"], "overwrite = true"),
@@ -90,6 +93,7 @@ SAME = {
     "self_loops": (["e.csv"], ["--self-loops", "drop"], 'self_loops = "drop"'),
     "duplicates": (["e.csv"], ["--duplicates", "sum"], 'duplicates = "sum"'),
     "bad_rows": (["e.csv"], ["--bad-rows", "drop"], 'bad_rows = "drop"'),
+    "id_dtype": (["e.csv"], ["--id-dtype", "str"], 'id_dtype = "str"'),
     "delimiter": (["e.csv"], ["--delimiter", ";"], 'delimiter = ";"'),
 }
 

@@ -133,6 +133,7 @@ BAD = {
     "runs of nowhere": (["runs", "nowhere"], "'nowhere' is no folder"),
     "unknown part": (["evaluate", "run", "--part", "tst"], "did you mean 'test'"),
     "negative samples": (["evaluate", "run", "--samples", "-1"], "--samples=-1"),
+    "unknown calibration": (["evaluate", "run", "--calibration", "isotone"], "did you mean 'isotonic'"),
     "negative bootstrap": (["evaluate", "run", "--bootstrap", "-1"], "bootstrap=-1"),
     "unknown source": (["evaluate", "run", "--samples", "1", "--source", "prio"], "did you mean 'prior'"),
     "unknown benchmark model": (["benchmark", "--datasets", "karate", "--models", "vgea"], "did you mean 'vgae'"),

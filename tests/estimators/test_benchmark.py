@@ -150,6 +150,8 @@ def test_processes_give_the_same_runs_in_the_same_order(tmp_path):
         (["karat"], ["vgae"], {}, "name='karat'.*did you mean 'karate'"),
         (["karate:nofeatures"], ["vgae"], {}, "dataset view='nofeatures': expected one of 'featureless'"),
         (["karate"], ["vgae"], {"runs": 0}, "runs=0"),
+        (["karate"], ["vgae"], {"kind": "temporal"}, "kind='temporal'"),
+        (["karate"], ["vgae"], {"kind": "inductive"}, 'protocol="inductive": this model learns one row for each'),
         (["karate"], ["vgae"], {"jobs": 0}, "jobs=0"),
         (["karate"], ["vgae"], {"threads": 0}, "threads=0"),
         (["karate"], ["vgae"], {"hard": -1}, "hard=-1"),

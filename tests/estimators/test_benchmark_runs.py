@@ -22,19 +22,19 @@ def files(folder: Path, protocol: Protocol, epochs: int = 1, seed: int = 0) -> s
 
 
 def test_every_setting_makes_another_file(tmp_path: Path) -> None:
-    plain = Protocol(0.1, 0.1, False, 5, tmp_path)
+    plain = Protocol(0.1, 0.1, "random", False, 5, tmp_path)
     found = files(tmp_path, plain)
     assert len(found) == 2
     assert all(name.startswith(("karate-gae-0-", "karate-vgae_kipf_exact-0-")) for name in found)
     assert files(tmp_path, plain) == found
     for count, options in enumerate(({"epochs": 2}, {"seed": 1}), start=2):
         assert len(files(tmp_path, plain, **options)) == 2 * count
-    assert len(files(tmp_path, Protocol(0.1, 0.1, True, 5, tmp_path))) == 8
-    assert len(files(tmp_path, Protocol(0.1, 0.1, True, 6, tmp_path))) == 10
+    assert len(files(tmp_path, Protocol(0.1, 0.1, "random", True, 5, tmp_path))) == 8
+    assert len(files(tmp_path, Protocol(0.1, 0.1, "random", True, 6, tmp_path))) == 10
 
 
 def test_a_record_tells_what_it_is_of(tmp_path: Path) -> None:
-    files(tmp_path, Protocol(0.1, 0.1, True, 5, tmp_path))
+    files(tmp_path, Protocol(0.1, 0.1, "random", True, 5, tmp_path))
     record = json.loads(next(tmp_path.glob("karate-gae-*")).read_text())
     split = gv.split_links(gv.load_graph("karate"), val=0.1, test=0.1, seed=0)
     assert record["config"] == {"estimator": "GAE", "params": gv.GAE(epochs=1).fit(split).fitted.params}
@@ -50,7 +50,7 @@ def test_what_is_there_is_read_unless_asked_for_anew(tmp_path: Path) -> None:
     split = gv.split_links(gv.load_graph("karate"), val=0.1, test=0.1, seed=0)
 
     def once(fresh: bool = False) -> list[bool]:
-        protocol = Protocol(0.1, 0.1, False, 0, tmp_path, fresh)
+        protocol = Protocol(0.1, 0.1, "random", False, 0, tmp_path, fresh)
         return [run.found for run in runs_of_split("karate", split, 0, {"katz": "katz"}, protocol)]
 
     assert [once(), once(), once(fresh=True), once()] == [[False], [True], [False], [True]]

@@ -204,3 +204,29 @@ def test_check_compatible_names_what_does_not_fit():
 def test_fit_graph_refuses_other_data():
     with pytest.raises(gv.InputError, match=r"fit\(ndarray\): expected a Graph or the LinkSplit"):
         fit_graph("VGAE", gv.VGAE().get_params(), "gaussian", np.zeros(3), progress=False)
+
+
+def test_nodes_held_out_are_not_seen_in_training():
+    """Their features may be anything: the weights are the same, and their embeddings are not."""
+    rng = np.random.default_rng(0)
+    graph = gv.load_graph("lesmis")
+    x = rng.normal(size=(graph.num_nodes, 6)).astype(np.float32)
+    splits = []
+    for other in (x, rng.normal(size=x.shape).astype(np.float32)):
+        split = gv.split_links(graph.replace(x=x), 0.1, 0.2, protocol="inductive")
+        new = torch.cat(list(split.new_nodes.values()))
+        mixed = torch.from_numpy(x.copy())
+        mixed[new] = torch.from_numpy(other)[new]
+        splits.append(gv.split_links(graph.replace(x=mixed), 0.1, 0.2, protocol="inductive"))
+        assert torch.equal(torch.cat(list(splits[-1].new_nodes.values())), new)
+    one, two = (gv.VGAE(epochs=5).fit(split) for split in splits)
+    for own, its in zip(one.fitted.module.state_dict().values(), two.fitted.module.state_dict().values(), strict=True):
+        assert torch.equal(own, its)
+    assert not np.allclose(one.fitted.mean[new], two.fitted.mean[new])
+    assert one.fitted.mean.shape == (graph.num_nodes, 16)
+    report = one.evaluate()
+    assert set(report.baselines) >= {"feature cosine"}
+    with pytest.raises(gv.InputError, match="one row for each node"):
+        gv.VGAE(epochs=1).fit(gv.split_links(graph, 0.1, 0.2, protocol="inductive"))
+    with pytest.raises(gv.InputError, match="one row for each node"):
+        gv.VGAE(epochs=1, encoder=gv.nn.HopEncoder(node_table=True)).fit(splits[0])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from graphvae._check import InputError
 from graphvae.evaluation.calibration import fit_calibration_platt
-from graphvae.evaluation.isotonic import fit_calibration_isotonic
+from graphvae.evaluation.isotonic import IsotonicCalibration, fit_calibration_isotonic
 from graphvae.evaluation.reliability import skill
 
 
@@ -41,3 +43,16 @@ def test_refusals() -> None:
         fit_calibration_isotonic([1.0], [0.0], 1.0)
     with pytest.raises(InputError, match="logits contains NaN"):
         fit_calibration_isotonic([1.0], [0.0], 0.1).probabilities([np.nan])
+
+
+def test_fields_as_json_and_back() -> None:
+    rng = np.random.default_rng(0)
+    fitted = fit_calibration_isotonic(rng.normal(1, 1, 50), rng.normal(-1, 1, 50), 0.01)
+    again = IsotonicCalibration.from_dict(json.loads(json.dumps(fitted.to_dict())))
+    s = np.linspace(-4, 4, 100)
+    assert again.probabilities(s).tolist() == fitted.probabilities(s).tolist()
+    assert str(again) == str(fitted)
+    for change in ({"method": 1, "more": 2}, {"values": [1.0, 0.0]}, {"values": [0.0, 2.0]}, {"density": 2}):
+        fields = {"logits": [0.0, 1.0], "values": [0.0, 1.0], "method": "isotonic", "density": 0.1, **change}
+        with pytest.raises(InputError):
+            IsotonicCalibration.from_dict(fields)
