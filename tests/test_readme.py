@@ -35,6 +35,8 @@ def tables() -> ModuleType:
         ("docs/images.md", "burda_table", "mnist_burda.json"),
         ("docs/images.md", "few_labels_table", "few_labels.json"),
         ("docs/images.md", "pythae_table", "pythae.json"),
+        ("docs/accuracy.md", "accuracy_table", "accuracy.json"),
+        ("docs/accuracy.md", "featureless_table", "featureless.json"),
         ("docs/speed.md", "steps_table", "training_step.json"),
         ("docs/speed.md", "passes_table", "evaluation_pass.json"),
         ("docs/speed.md", "paths_table", "paths.json"),
@@ -58,6 +60,8 @@ def test_tables_come_from_the_committed_results(page: str, name: str, result: st
 def test_every_result_is_in_a_table() -> None:
     used = {
         "links",
+        "featureless",
+        "accuracy",
         "likelihood",
         "digits",
         "few_labels",

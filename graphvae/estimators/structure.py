@@ -12,7 +12,7 @@ from torch import Tensor
 from graphvae.data.graph import Graph
 from graphvae.data.splits import LinkSet
 from graphvae.estimators.held_out import matrix_of_ones
-from graphvae.kernels.negatives import edge_keys, sample_by_node
+from graphvae.kernels.negatives import edge_keys, sample_by_node, sample_negative_pairs
 from graphvae.kernels.softplus import softplus
 from graphvae.nn.structure import EXTRA, PairFeatures, Structure, StructureNetwork
 from graphvae.training.randomness import seeded
@@ -111,7 +111,10 @@ def fit_structure(settings: Structure, graph: Graph, seed: int, device: torch.de
             kept[chosen] = False
             features = _features(network, pairs[:, kept])
             positive.append(_all(features, pairs[:, chosen[:AT_ONCE]]))
-            negative.append(_all(features, sample_by_node(known, n, NODES, PARTNERS)))
+            others = sample_by_node(known, n, NODES, PARTNERS)
+            # In a dense graph every partner drawn may be a neighbour.
+            others = others if others.shape[1] else sample_negative_pairs(known, n, PARTNERS)
+            negative.append(_all(features, others))
         network.scale_to(torch.cat(positive + negative))
         _train(network, positive, negative, settings.steps)
         _features(network, pairs)
@@ -119,7 +122,7 @@ def fit_structure(settings: Structure, graph: Graph, seed: int, device: torch.de
 
 
 def _features(network: StructureNetwork, pairs: Tensor) -> PairFeatures:
-    """The same after the spectral embedding of that graph has become the network's."""
+    """Features on the graph of edges ``pairs``, whose spectral embedding becomes the network's."""
     from graphvae.evaluation.spectral import spectral_positions
 
     n, dimensions = network.positions.shape
@@ -142,10 +145,9 @@ def _train(network: StructureNetwork, positive: list[Tensor], negative: list[Ten
 
     A share of the parts is kept aside, and the weights that do best there are kept: a small graph has few edges.
     """
-    aside = max(1, int(ASIDE * len(positive)))
-    edges, others, kept_edges, kept_others = (
-        torch.cat(some) for parts in (slice(aside, None), slice(aside)) for some in (positive[parts], negative[parts])
-    )
+    aside = max(1, int(ASIDE * len(positive))) if len(positive) > 1 else 0
+    edges, others = torch.cat(positive[aside:]), torch.cat(negative[aside:])
+    kept_edges, kept_others = torch.cat(positive[: aside or None]), torch.cat(negative[: aside or None])
     optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-4, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
     best, state = math.inf, {}

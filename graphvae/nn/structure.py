@@ -162,7 +162,9 @@ class StructureNetwork(nn.Module):
                 self.unit[k] = torch.maximum(some.quantile(0.1), 1e-4 * some.max())
         values = torch.asinh(features / self.unit)
         self.mean.copy_(values.mean(0))
-        self.deviation.copy_(values.std(0).clamp(min=1e-6))
+        spread = values.std(0, correction=0)
+        # What is the same everywhere here may be another thing later, and must not count for a million times more.
+        self.deviation.copy_(torch.where(spread > 1e-3, spread, 1.0))
 
     def forward(self, features: Tensor) -> Tensor:
         """``(*,)`` logits of features ``(*, F)``."""

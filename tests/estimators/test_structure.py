@@ -81,3 +81,18 @@ def test_a_network_that_says_nothing_is_left_out(split: LinkSplit, model: gv.VGA
     predictor.weigh(split.val, torch.empty(0, dtype=torch.int64), 0)
     a, b, _ = predictor.network.weights.tolist()
     assert b < 0.1 < a
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [nx.path_graph(3), nx.star_graph(5), nx.Graph([(0, 1), (2, 3)]), nx.complete_graph(9)],
+    ids=["path", "star", "two edges", "all edges but one"],
+)
+def test_the_smallest_graphs_are_fitted(graph: nx.Graph) -> None:
+    graph = nx.Graph(graph)
+    if graph.number_of_nodes() == 9:
+        graph.remove_edge(0, 1)
+    some = gv.Graph.from_edges(np.array(sorted(graph.edges())).T)
+    model = gv.VGAE(epochs=2, structure=Structure(hops=2, dimensions=2, width=4, steps=5)).fit(some)
+    p = model.predict_proba(edge_label_index=np.array([[0, 0], [1, 2]]))
+    assert ((p > 0) & (p < 1)).all()
