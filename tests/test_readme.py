@@ -30,6 +30,7 @@ def tables() -> ModuleType:
     [
         ("README.md", "links_table", "links.json"),
         ("README.md", "likelihood_table", "likelihood.json"),
+        ("README.md", "accuracy_table", "accuracy.json"),
         ("docs/images.md", "digits_table", "digits.json"),
         ("docs/images.md", "generation_table", "digits.json"),
         ("docs/images.md", "burda_table", "mnist_burda.json"),
@@ -37,6 +38,8 @@ def tables() -> ModuleType:
         ("docs/images.md", "pythae_table", "pythae.json"),
         ("docs/accuracy.md", "accuracy_table", "accuracy.json"),
         ("docs/accuracy.md", "featureless_table", "featureless.json"),
+        ("docs/accuracy.md", "accuracy_ahead", "accuracy.json"),
+        ("docs/accuracy.md", "featureless_ahead", "featureless.json"),
         ("docs/speed.md", "steps_table", "training_step.json"),
         ("docs/speed.md", "passes_table", "evaluation_pass.json"),
         ("docs/speed.md", "paths_table", "paths.json"),
