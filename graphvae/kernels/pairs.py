@@ -117,7 +117,7 @@ def _blockwise(
     n, d = z.shape
     value, sigmoids = 0.0, 0.0
     signed = z if signature is None else z * signature
-    left, right = signed * scale, z
+    left, right = signed if float(scale) == 1 else signed * scale, z
     if float(bias):
         # One more product: a copy of the bias into every tile would cost more.
         left, right = torch.cat([left, bias.to(z.dtype).expand(n, 1)], 1), torch.cat([z, z.new_ones(n, 1)], 1)
@@ -147,7 +147,7 @@ def _blockwise(
             into_rows[i].addmm_(s, parts[j])
             if i != j:
                 into_columns[j].addmm_(lying[i], s)
-    return value, of_rows + of_columns.T if gradient else None, sigmoids
+    return value, of_rows.add_(of_columns.T) if gradient else None, sigmoids
 
 
 def _softplus_sum_then_sigmoid_(s: Tensor, w: Tensor, top: float) -> float:
