@@ -346,6 +346,21 @@ def growth_sentence() -> str:
     return f"time grows as N^{exact:.2f} exactly and as N^{estimate:.2f} by control variate"
 
 
+def new_nodes_table() -> str:
+    """AUC / AP of links of nodes held out with their edges."""
+    rows = {(row["model"], row["dataset"], row["shown"]): row for row in load("new_nodes.json")["rows"]}
+    cases = [(data, shown) for data in ("cora", "citeseer") for shown in (0.0, 0.5)]
+    names = {"vgae:strong,structure=none": 'VGAE, `preset("strong", structure=None)`'}
+    given = {0.0: "features alone", 0.5: "half of its edges too"}
+    titles = [f"{TITLES[data]}, {given[shown]}" for data, shown in cases]
+    lines = ["| AUC / AP in % | " + " | ".join(titles) + " |", "|---" * 5 + "|"]
+    for model in dict.fromkeys(key[0] for key in rows):
+        found = [rows[(model, *case)] for case in cases]
+        cells = [f"{figure(row, 'auc', 100, 1)} / {figure(row, 'ap', 100, 1)}" for row in found]
+        lines.append("| " + " | ".join([names.get(model, NAMES.get(model, model)), *cells]) + " |")
+    return "\n".join(lines)
+
+
 def own_data_table() -> str:
     """Time and memory of reading a large CSV, and of recommendations among many nodes."""
     cases = load("own_data.json")["cases"]
@@ -377,6 +392,7 @@ if __name__ == "__main__":
                 memory_sentence,
                 scatter_sentence,
                 own_data_table,
+                new_nodes_table,
             )
         ),
         sep="\n\n",
