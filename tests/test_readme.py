@@ -129,7 +129,8 @@ def test_every_command_on_the_page_of_own_data_works_when_pasted(
 ) -> None:
     page = (ROOT / "docs" / "own_data.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    lines = iter("".join(re.findall(r"^```\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)).splitlines())
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
+    lines = iter("".join(text for language, text in blocks if not language).splitlines())
     commands = 0
     for line in lines:
         if line.startswith("cat > "):
@@ -145,7 +146,7 @@ def test_every_command_on_the_page_of_own_data_works_when_pasted(
         if to is not None:
             Path(to).write_text(capsys.readouterr().out, encoding="utf-8")
     assert commands > 10
-    for code in re.findall(r"^```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE):
+    for code in (text for language, text in blocks if language == "python"):
         exec(code, {})
         assert capsys.readouterr().out
 
