@@ -41,6 +41,8 @@ def tables() -> ModuleType:
         ("docs/accuracy.md", "accuracy_ahead", "accuracy.json"),
         ("docs/accuracy.md", "featureless_ahead", "featureless.json"),
         ("docs/accuracy.md", "inner_product_table", "inner_product.json"),
+        ("docs/accuracy.md", "pubmed_ahead", "pubmed.json"),
+        ("docs/accuracy.md", "pubmed_table", "pubmed.json"),
         ("docs/speed.md", "steps_table", "training_step.json"),
         ("docs/speed.md", "passes_table", "evaluation_pass.json"),
         ("docs/speed.md", "paths_table", "paths.json"),
@@ -65,6 +67,7 @@ def test_tables_come_from_the_committed_results(page: str, name: str, result: st
 def test_every_result_is_in_a_table() -> None:
     used = {
         "links",
+        "pubmed",
         "inner_product",
         "featureless",
         "accuracy",
