@@ -18,8 +18,15 @@ from graphvae.estimators import likelihood, scoring
 from graphvae.estimators.auto import settle, weights_sentence
 from graphvae.estimators.fitting import Fitted, encode, fit_graph
 from graphvae.estimators.held_out import HARD
-from graphvae.estimators.link_probabilities import link_threshold, recalibrate, top_reliability, validation_pairs
+from graphvae.estimators.link_probabilities import (
+    link_threshold,
+    recalibrate,
+    top_reliability,
+    validated_split,
+    validation_pairs,
+)
 from graphvae.estimators.parameters import Parameters, to_json
+from graphvae.estimators.predicting import calibration_pairs
 from graphvae.export.embeddings import Embeddings
 from graphvae.training.randomness import check_seed
 from graphvae.variational.posteriors import PosteriorFamily
@@ -105,8 +112,9 @@ class GraphEstimator(Parameters, ABC):
         Raises:
             InputError: for a model fitted without validation pairs, or an unknown method.
         """
-        pairs = validation_pairs(self.fitted, "calibrate")
-        positive, negative = (scoring.pair_logits(self.fitted, part) for part in pairs)
+        split = validated_split(self.fitted, "calibrate")
+        pairs = calibration_pairs(split.train, split.val, self.get_params()["seed"])
+        positive, negative = (scoring.pair_logits(self.fitted, part.numpy()) for part in pairs)
         return recalibrate(self.fitted, (positive, negative), method)
 
     def transform(self, graph: Graph) -> np.ndarray:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from graphvae.evaluation.isotonic import IsotonicCalibration
     from graphvae.evaluation.reliability import Reliability
 
-__all__ = ["link_threshold", "recalibrate", "top_reliability", "validation_pairs"]
+__all__ = ["link_threshold", "recalibrate", "top_reliability", "validated_split", "validation_pairs"]
 
 
 @torch.no_grad()
@@ -61,7 +61,13 @@ def recalibrate(
 
 
 def validation_pairs(fitted: Fitted, what: str) -> tuple[np.ndarray, np.ndarray]:
-    """The validation pairs of the fitted split, for ``what``.
+    """The validation pairs of :func:`validated_split`."""
+    held = validated_split(fitted, what).val
+    return held.positive.numpy(), held.negative.numpy()
+
+
+def validated_split(fitted: Fitted, what: str) -> LinkSplit:
+    """The fitted split, which has validation pairs, for ``what``.
 
     Raises:
         InputError: if there were none.
@@ -69,4 +75,4 @@ def validation_pairs(fitted: Fitted, what: str) -> tuple[np.ndarray, np.ndarray]
     split = fitted.data()
     if not isinstance(split, LinkSplit) or split.val.positive.shape[1] == 0:
         raise InputError(f"{what}: this model was fitted without validation pairs; fit a split with val > 0")
-    return split.val.positive.numpy(), split.val.negative.numpy()
+    return split

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from graphvae._check import InputError
 from graphvae.data.graph import Graph
+from graphvae.data.splits import LinkSet
 from graphvae.estimators.members import AveragedPairs, Member
 from graphvae.estimators.structure import BlendedPairs
 from graphvae.kernels.negatives import edge_keys, sample_by_node, sample_negative_pairs
@@ -17,7 +18,7 @@ from graphvae.nn.autoencoder import Autoencoder
 from graphvae.training.loop import NonFiniteError
 from graphvae.training.randomness import seeded
 
-__all__ = ["calibrate", "check_unseen", "logits_of", "predictions"]
+__all__ = ["calibrate", "calibration_pairs", "check_unseen", "logits_of", "predictions"]
 
 # Non-edges that an intercept is fitted on: all of them where there are no more than so many, else a sample.
 CALIBRATION_PAIRS = 200_000
@@ -61,14 +62,8 @@ def calibrate(likelihood: Any, graph: Graph, validation: Any, density: float, se
         return values
 
     if validation is not None:
-        # As many non-edges as validation has edges say little of the few that score high: at a density of 0.1 % each of
-        # them stands for a thousand.
-        known = edge_keys(torch.cat([graph.pairs, validation.positive], 1), graph.num_nodes)
-        with seeded(seed, "calibrate"):
-            more = sample_by_node(known, graph.num_nodes, NODES, PARTNERS)
-        return fit_calibration_platt(
-            logits(validation.positive), logits(torch.cat([validation.negative, more], 1)), density
-        )
+        positive, negative = calibration_pairs(graph, validation, seed)
+        return fit_calibration_platt(logits(positive), logits(negative), density)
     n, keys = graph.num_nodes, edge_keys(graph.pairs, graph.num_nodes)
     if graph.num_pairs <= CALIBRATION_PAIRS:
         every = torch.triu_indices(n, n, 1)
@@ -78,6 +73,18 @@ def calibrate(likelihood: Any, graph: Graph, validation: Any, density: float, se
             others = sample_negative_pairs(keys, n, CALIBRATION_PAIRS)
     weight = (graph.num_pairs - graph.num_edges) / others.shape[1]
     return fit_calibration_intercept(logits(graph.pairs), logits(others), weight)
+
+
+def calibration_pairs(graph: Graph, validation: LinkSet, seed: int) -> tuple[Tensor, Tensor]:
+    """``(2, P)`` validation edges, and non-edges of validation with more beside them.
+
+    As many non-edges as validation has edges say little of the few that score high: at a density of 0.1 % each of them
+    stands for a thousand.
+    """
+    known = edge_keys(torch.cat([graph.pairs, validation.positive], 1), graph.num_nodes)
+    with seeded(seed, "calibrate"):
+        more = sample_by_node(known, graph.num_nodes, NODES, PARTNERS)
+    return validation.positive, torch.cat([validation.negative, more], 1)
 
 
 def logits_of(likelihood: Any, pairs: Tensor) -> np.ndarray:

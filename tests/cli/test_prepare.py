@@ -15,7 +15,8 @@ from graphvae.cli.settings import Settings
 def test_defaults_are_the_estimators_and_the_documented_ones():
     run = prepare(Settings({"data": "karate"}))
     assert run.estimator.get_params() == gv.VGAE().get_params()
-    assert (run.val, run.test, run.folder, run.overwrite) == (0.05, 0.10, Path("runs/karate-vgae-0"), False)
+    assert (run.resolved["val"], run.test) == (0.05, 0.10)
+    assert (run.folder, run.overwrite) == (Path("runs/karate-vgae-0"), False)
     assert run.read().num_nodes == 34
     assert run.resolved["hidden_dims"] == [32]
     assert "source" not in run.resolved
