@@ -8,7 +8,7 @@ __all__ = ["PUBLISHED", "published_rows"]
 
 KIPF = "Kipf and Welling (2016)"
 
-# As printed in the paper's tables 1 and 2: AUC and AP in percent, with features but for ":featureless".
+# The paper's table of link prediction: AUC and AP in percent, with features but for ":featureless".
 PUBLISHED: dict[tuple[str, str], tuple[float, float]] = {
     ("cora", "vgae"): (91.4, 92.6),
     ("citeseer", "vgae"): (90.8, 92.0),
