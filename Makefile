@@ -28,7 +28,7 @@ scatter: $(VENV)/installed-dev
 		$(BIN)/pip install -q -c constraints.txt --no-build-isolation setuptools wheel torch-scatter
 
 # torch first, by its pinned version, so that no other package can choose a build of it.
-$(VENV)/installed: pyproject.toml constraints.txt
+$(VENV)/installed: pyproject.toml constraints.txt hatch_build.py graphvae/kernels/native.c
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q -c constraints.txt torch
 	$(BIN)/pip install -q -c constraints.txt -e .

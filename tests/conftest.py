@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from graphvae.kernels import native
+
 PROBE = "planetoid/ind.cora.graph"
 
 
@@ -33,6 +35,19 @@ def data_root() -> Path:
     if root is None:
         pytest.fail("a test that asks for data_root must be marked data")
     return root
+
+
+@pytest.fixture(scope="session")
+def compiled() -> None:
+    """For tests of the kernels in C."""
+    if native.library() is None:
+        pytest.skip("the kernels in C were not compiled here")
+
+
+@pytest.fixture
+def torch_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where no compiler was at hand: every kernel on a CPU is made of torch's operators."""
+    monkeypatch.setattr(native, "library", lambda: None)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from graphvae.estimators.members import Member, other_runs
 from graphvae.estimators.parameters import component, to_json
 from graphvae.estimators.predicting import calibrate, check_unseen, logits_of, predictions
 from graphvae.estimators.structure import BlendedPairs, fit_structure
+from graphvae.kernels.control_variate import ControlVariate
 from graphvae.kernels.edges import EdgeSet
 from graphvae.kernels.negatives import edge_keys
 from graphvae.nn.autoencoder import Autoencoder
@@ -36,7 +37,6 @@ from graphvae.training.progress import progress_bar
 from graphvae.training.randomness import check_seed, seeded
 from graphvae.training.selection import Selection
 from graphvae.variational.posteriors import PosteriorFamily
-from graphvae.variational.pseudo_likelihoods import EstimatedSum
 
 __all__ = [
     "Fitted",
@@ -245,8 +245,8 @@ def fit_graph(
     if isinstance(objective, Adversarial):
         with seeded(options["seed"], "initialise", "adversary"):
             adversary = Adversary(objective, options["latent_dim"], device)
-    pair_sum = objective.pair_sum(path, target)
-    parts = {"pair_sum": pair_sum.variate} if isinstance(pair_sum, EstimatedSum) else {}
+    companion = objective.companion(path, target)
+    parts = {"variate": companion} if isinstance(companion, ControlVariate) else {}
     run: dict[str, Any] = {"estimator": label, "params": to_json(dict(params)), "data": data.hash}
 
     @torch.no_grad()
@@ -264,7 +264,7 @@ def fit_graph(
     with progress_bar(options["epochs"], enabled=progress) as callback:
         result = train(
             module,
-            graph_step(module, family, options, inputs, target, pair_sum, adversary),
+            graph_step(module, family, options, inputs, target, companion, adversary),
             epochs=options["epochs"],
             learning_rate=options["learning_rate"],
             seed=options["seed"],

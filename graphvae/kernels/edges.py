@@ -10,11 +10,12 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from graphvae._check import InputError
+from graphvae.kernels import native
 from graphvae.kernels.negatives import edge_keys
 from graphvae.kernels.propagation import propagate
 from graphvae.kernels.sparse import SparseMatrix
 
-__all__ = ["EdgeSet", "edge_dots"]
+__all__ = ["EdgeSet", "add_gradient", "dots", "edge_dots"]
 
 # Edges in one block of the forward pass, so that no two (E, D) arrays are held; a GPU wants few launches instead.
 BLOCK = {"cpu": 1 << 16, "cuda": 1 << 22}
@@ -35,7 +36,7 @@ class EdgeSet:
         fits = pairs.dim() == 2 and len(pairs) == 2
         if not fits or not bool(((pairs[0] >= 0) & (pairs[0] < pairs[1]) & (pairs[1] < num_nodes)).all()):
             raise InputError(f"pairs of shape {tuple(pairs.shape)}: expected (2, E) nodes u < v below {num_nodes}")
-        self.pairs, self.num_nodes = pairs, num_nodes
+        self.pairs, self.num_nodes = pairs.contiguous(), num_nodes
         ends = pairs.flatten()
         order = torch.argsort(ends, stable=True)
         counts = torch.bincount(ends, minlength=num_nodes)
@@ -71,15 +72,29 @@ def edge_dots(z: Tensor, edges: EdgeSet, signature: Tensor | None = None) -> Ten
 class _Dots(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, z: Tensor, edges: EdgeSet, signature: Tensor | None) -> Tensor:
-        # The signs go to one end, in the forward pass and in the gradient.
-        signed = z if signature is None else z * signature
-        ctx.save_for_backward(signed)
+        z = z.contiguous()
+        ctx.save_for_backward(z, signature)
         ctx.edges = edges
-        blocks = zip(*(ends.split(BLOCK[z.device.type]) for ends in edges.pairs), strict=True)
-        return torch.cat([signed.index_select(0, u).mul_(z.index_select(0, v)).sum(-1) for u, v in blocks])
+        return dots(z, edges, signature)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        (signed,) = ctx.saved_tensors
-        return propagate(ctx.edges.weighted(grads[0]), signed), None, None
+        z, signature = ctx.saved_tensors
+        return add_gradient(torch.zeros_like(z), grads[0], z, ctx.edges, signature), None, None
+
+
+def dots(z: Tensor, edges: EdgeSet, signature: Tensor | None) -> Tensor:
+    """:func:`edge_dots` of ``z``, contiguous, without a gradient."""
+    if native.native_runs_on(z):
+        return native.edge_dots(z, signature, edges.pairs)
+    signed = z if signature is None else z * signature
+    blocks = zip(*(ends.split(BLOCK[z.device.type]) for ends in edges.pairs), strict=True)
+    return torch.cat([signed.index_select(0, u).mul_(z.index_select(0, v)).sum(-1) for u, v in blocks])
+
+
+def add_gradient(g: Tensor, weight: Tensor, z: Tensor, edges: EdgeSet, signature: Tensor | None) -> Tensor:
+    """``g`` ``(N, D)`` plus the gradient in ``z`` of ``sum_e weight_e dots_e``; ``z`` and ``g`` contiguous."""
+    if native.native_runs_on(z):
+        return native.edge_gradient(z, signature, edges.pairs, weight, g)
+    return g.add_(propagate(edges.weighted(weight), z if signature is None else z * signature))

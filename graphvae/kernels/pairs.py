@@ -12,7 +12,7 @@ arrays of the size of ``z``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -20,10 +20,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from graphvae._check import InputError, integer, resolve
+from graphvae.kernels import native
 from graphvae.kernels.softplus import softplus
 from graphvae.kernels.triton_pairs import pair_sums, triton_runs_on
 
-__all__ = ["BACKENDS", "pair_sigmoid_sum", "pair_softplus_sum", "tiles"]
+__all__ = ["BACKENDS", "pair_sigmoid_sum", "pair_softplus_sum", "sums_and_gradient", "tiles", "times"]
 
 # Rows in a tile: 512 x 512 logits stay in the second-level cache of one core; a GPU wants few launches instead.
 BLOCK = {"cpu": 512, "cuda": 4096}
@@ -46,20 +47,26 @@ def pair_softplus_sum(
         bias: ``()`` intercept.
         signature: ``(D,)`` factors of the products of the dimensions; None is all ones.
         block: rows in one tile of ``"blockwise"``; the result does not depend on it but for rounding; None picks.
-        backend: ``"reference"`` (dense, O(N²) memory), ``"blockwise"``, ``"triton"`` (float32 on a GPU, products in
-            tf32; no signature) or ``"triton-fp32"``; None picks.
+        backend: ``"reference"`` (dense, O(N²) memory), ``"blockwise"``, ``"native"`` (float32 on a CPU, in C),
+            ``"triton"`` (float32 on a GPU, products in tf32; no signature) or ``"triton-fp32"``; None picks.
 
     Returns:
         ``()`` sum in the dtype of ``z``, accumulated in float64; differentiable once in ``z``, ``scale`` and ``bias``.
 
     Raises:
-        InputError: if ``z`` is not a matrix, ``block`` not positive or the backend unknown or not for signatures.
+        InputError: if ``z`` is not a matrix, ``block`` not positive, or the backend unknown or not for this call.
     """
     if z.dim() != 2:
         raise InputError(f"z has shape {tuple(z.shape)}: expected (N, D)")
-    chosen = backend or ("triton" if signature is None and triton_runs_on(z) else "blockwise")
+    chosen = backend or _fastest(z, signature)
     block = integer("block", BLOCK[z.device.type] if block is None else block, low=1)
     return resolve("backend", chosen, BACKENDS)(z, scale, bias, block, signature)
+
+
+def _fastest(z: Tensor, signature: Tensor | None) -> str:
+    if native.native_runs_on(z):
+        return "native"
+    return "triton" if signature is None and triton_runs_on(z) else "blockwise"
 
 
 def tiles(n: int, block: int) -> Iterator[tuple[slice, slice]]:
@@ -95,20 +102,51 @@ class _PairSum(torch.autograd.Function):
     def forward(
         ctx: Any, z: Tensor, scale: Tensor, bias: Tensor, block: int, signature: Tensor | None, sums: Sums
     ) -> Tensor:
-        wanted = any(ctx.needs_input_grad[:3]), ctx.needs_input_grad[2]
-        value, g, sigmoids = sums(z, scale, bias, block, signature, *wanted)
-        ctx.save_for_backward(z, scale, g if g is None or signature is None else g * signature)
-        ctx.sigmoids = sigmoids
-        return torch.as_tensor(value, dtype=torch.float64, device=z.device).to(z.dtype)
+        value, *gradient = sums_and_gradient(z, scale, bias, block, signature, ctx.needs_input_grad[:3], sums)
+        ctx.save_for_backward(scale, *gradient)
+        return value.to(z.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        z, scale, g = ctx.saved_tensors
+        scale, g, to_scale, to_bias = ctx.saved_tensors
         (grad,) = grads
-        to_scale = (z.double() * g.double()).sum().to(scale.dtype)
-        to_bias = torch.as_tensor(ctx.sigmoids, dtype=torch.float64, device=z.device).to(scale.dtype)
-        return grad * 2 * scale * g, grad * to_scale, grad * to_bias, None, None, None
+        return grad * 2 * scale * g, times(grad, to_scale), times(grad, to_bias), None, None, None
+
+
+def sums_and_gradient(
+    z: Tensor,
+    scale: Tensor,
+    bias: Tensor,
+    block: int | None,
+    signature: Tensor | None,
+    wanted: Sequence[bool],
+    sums: Sums | None = None,
+) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+    """:func:`pair_softplus_sum` without its gradient: V in float64, and what its derivatives are made of.
+
+    Args:
+        z, scale, bias, block, signature: as there.
+        wanted: whether the derivatives in ``z``, in ``scale`` and in ``bias`` are.
+        sums: by whom; None picks.
+
+    Returns:
+        ``V``, the derivative in ``z`` but for ``2 scale``, and those in ``scale`` and ``bias``; None where not wanted.
+    """
+    sums = sums or SUMS[_fastest(z, signature)]
+    value, g, sigmoids = sums(z, scale, bias, block or BLOCK[z.device.type], signature, any(wanted), wanted[2])
+    value = torch.as_tensor(value, dtype=torch.float64, device=z.device)
+    if g is None:
+        return value, None, None, None
+    g = g if signature is None else g * signature
+    to_scale = (z.double() * g.double()).sum().to(scale.dtype) if wanted[1] else None
+    to_bias = torch.as_tensor(sigmoids, dtype=scale.dtype, device=z.device) if wanted[2] else None
+    return value, g, to_scale, to_bias
+
+
+def times(grad: Tensor, slope: Tensor | None) -> Tensor | None:
+    """The chain rule, for a derivative that may not be wanted."""
+    return None if slope is None else grad * slope
 
 
 def _blockwise(
@@ -203,7 +241,7 @@ def _reference(z: Tensor, scale: Tensor, bias: Tensor, block: int, signature: Te
     return softplus(left @ z.T * scale + bias).sum()
 
 
-def _triton(precision: str) -> Backend:
+def _triton(precision: str) -> Sums:
     def sums(
         z: Tensor, scale: Tensor, bias: Tensor, block: int, signature: Tensor | None, gradient: bool, of_bias: bool
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
@@ -211,12 +249,25 @@ def _triton(precision: str) -> Backend:
             raise InputError("backend='triton': its kernel takes no signature; expected 'blockwise'")
         return pair_sums(z, scale, bias, gradient, precision=precision)
 
-    return _by(sums)
+    return sums
 
 
-BACKENDS: dict[str, Backend] = {
-    "reference": _reference,
-    "blockwise": _by(_blockwise),
+def _native(
+    z: Tensor, scale: Tensor, bias: Tensor, block: int, signature: Tensor | None, gradient: bool, of_bias: bool
+) -> tuple[float, Tensor | None, float]:
+    if not native.native_runs_on(z):
+        raise InputError(f"backend='native': expected float32 on a CPU it is compiled for, not {z.dtype} on {z.device}")
+    if not gradient:
+        # It rounds each 1 + exp(s): good enough to train on, but not to report.
+        return _blockwise(z, scale, bias, block, signature, False, False)
+    return native.pair_sums(z, scale, bias, signature)
+
+
+SUMS: dict[str, Sums] = {
+    "blockwise": _blockwise,
+    "native": _native,
     "triton": _triton("tf32"),
     "triton-fp32": _triton("fp32"),
 }
+
+BACKENDS: dict[str, Backend] = {"reference": _reference, **{name: _by(sums) for name, sums in SUMS.items()}}

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from graphvae._check import InputError, resolve
+from graphvae.kernels import native
 from graphvae.kernels.sparse import SparseMatrix
 
 __all__ = ["BACKENDS", "choose_backend", "propagate"]
@@ -24,25 +25,30 @@ def propagate(matrix: SparseMatrix, x: Tensor, backend: str | None = None) -> Te
     Args:
         matrix: ``(M, N)`` sparse; its values receive no gradient.
         x: ``(N, D)`` dense.
-        backend: ``"reference"``, ``"sparse"`` or ``"scatter"`` (needs torch-scatter); None picks.
+        backend: ``"reference"``, ``"sparse"``, ``"native"`` (float32 on a CPU, in C) or ``"scatter"`` (needs
+            torch-scatter); None picks.
 
     Returns:
         ``(M, D)`` in the dtype of ``x``.
 
     Raises:
-        InputError: for shapes that do not fit, an unknown backend, or one that is not installed.
+        InputError: for shapes that do not fit, an unknown backend, or one that is not installed or not for this call.
     """
     if x.dim() != 2 or x.shape[0] != matrix.shape[1]:
         raise InputError(f"x has shape {tuple(x.shape)}: expected ({matrix.shape[1]}, D)")
-    product = resolve("backend", backend or choose_backend(x.device, x.dtype, x.shape[1]), BACKENDS)
+    product = resolve("backend", backend or choose_backend(matrix, x), BACKENDS)
     if not (x.requires_grad and torch.is_grad_enabled()):
         return product(matrix, x)  # a third less time on a small graph
     return _Product.apply(x, matrix, product)
 
 
-def choose_backend(device: torch.device, dtype: torch.dtype, width: int) -> str:
-    """The backend for this device, dtype and width of ``x``: the embedding-bag product wins on all measured so far."""
-    return "sparse"
+def choose_backend(matrix: SparseMatrix, x: Tensor) -> str:
+    """The backend for this product: C where it was compiled, else the embedding-bag, which win on all measured."""
+    return "native" if _for_native(matrix, x) else "sparse"
+
+
+def _for_native(matrix: SparseMatrix, x: Tensor) -> bool:
+    return matrix.columns.dtype == torch.int32 and native.native_runs_on(matrix.values, x)
 
 
 class _Product(torch.autograd.Function):
@@ -70,6 +76,13 @@ def _embedding_bag(matrix: SparseMatrix, x: Tensor) -> Tensor:
     return torch.embedding_bag(x.detach(), matrix.columns, matrix.row_pointers, False, 0, False, values, True)[0]
 
 
+def _native(matrix: SparseMatrix, x: Tensor) -> Tensor:
+    """Row after row, its entries' rows of ``x`` summed in registers."""
+    if not _for_native(matrix, x):
+        raise InputError(f"backend='native': expected float32 on a CPU it is compiled for, not {x.dtype} on {x.device}")
+    return native.sparse_product(matrix.row_pointers, matrix.columns, matrix.values, x)
+
+
 def _segment_csr(matrix: SparseMatrix, x: Tensor) -> Tensor:
     """Gather, weight and reduce each row's segment with torch-scatter; deterministic on GPU too."""
     try:
@@ -85,5 +98,6 @@ def _segment_csr(matrix: SparseMatrix, x: Tensor) -> Tensor:
 BACKENDS: dict[str, Callable[[SparseMatrix, Tensor], Tensor]] = {
     "reference": _reference,
     "sparse": _embedding_bag,
+    "native": _native,
     "scatter": _segment_csr,
 }

@@ -9,7 +9,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-__all__ = ["softplus", "softplus_terms"]
+from graphvae.kernels import native
+
+__all__ = ["softplus", "softplus_terms", "terms_and_slope"]
 
 
 def softplus(s: Tensor) -> Tensor:
@@ -46,29 +48,40 @@ def softplus_terms(
 class _Terms(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, s: Tensor, plus: float, minus: float, polynomial: tuple, around: float) -> Tensor:
-        ctx.save_for_backward(s)
-        ctx.weights = plus, minus, polynomial, around
-        c0, c1, c2 = polynomial
-        t = s - around if around else s
-        value = c1 * t.sum(-1) + c0 * s.shape[-1]
-        if c2:
-            value += c2 * torch.linalg.vecdot(t, t)
-        if plus:
-            value += plus * softplus(s).sum(-1)
-        if minus:
-            value += minus * softplus(-s).sum(-1)
+        value, slope = terms_and_slope(s, plus, minus, polynomial, around, ctx.needs_input_grad[0])
+        ctx.save_for_backward(slope)
         return value
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (s,) = ctx.saved_tensors
-        plus, minus, (_, c1, c2), around = ctx.weights
-        # plus sigma(s) - minus sigma(-s); of the two only one is large, wherever s is.
-        slope = plus * torch.sigmoid(s) if plus else torch.zeros_like(s)
-        if minus:
-            slope.sub_(torch.sigmoid(-s), alpha=minus)
-        if c2:
-            slope.add_(s, alpha=2 * c2)
-        slope += c1 - 2 * c2 * around
-        return slope.mul_(grads[0].unsqueeze(-1)), None, None, None, None
+        (slope,) = ctx.saved_tensors
+        return slope * grads[0].unsqueeze(-1), None, None, None, None
+
+
+def terms_and_slope(
+    s: Tensor, plus: float, minus: float, polynomial: tuple[float, float, float], around: float, gradient: bool
+) -> tuple[Tensor, Tensor | None]:
+    """:func:`softplus_terms` without its gradient: sums ``(*batch)``, and if wanted their slopes ``(*batch, E)``."""
+    if gradient and s.dim() == 1 and native.native_runs_on(s):
+        total, slope = native.softplus_terms(s, (plus, minus, *polynomial, around))
+        return s.new_tensor(total), slope
+    c0, c1, c2 = polynomial
+    t = s - around if around else s
+    value = c1 * t.sum(-1) + c0 * s.shape[-1]
+    if c2:
+        value += c2 * torch.linalg.vecdot(t, t)
+    if plus:
+        value += plus * softplus(s).sum(-1)
+    if minus:
+        value += minus * softplus(-s).sum(-1)
+    if not gradient:
+        return value, None
+    # plus sigma(s) - minus sigma(-s); of the two only one is large, wherever s is.
+    slope = plus * torch.sigmoid(s) if plus else torch.zeros_like(s)
+    if minus:
+        slope.sub_(torch.sigmoid(-s), alpha=minus)
+    if c2:
+        slope.add_(s, alpha=2 * c2)
+    slope += c1 - 2 * c2 * around
+    return value, slope

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from graphvae.kernels import native
+
 __all__ = ["Adam"]
 
 
@@ -15,7 +17,7 @@ class Adam:
 
     On small models ``torch.optim.Adam(fused=True)`` spends two thirds of its time on grouping parameters and on one
     counter of steps each; here they share one for as long as all of them get a gradient at every step. Values are the
-    same to the last bit.
+    same to rounding.
 
     Args:
         parameters: what is optimised, in place.
@@ -38,6 +40,7 @@ class Adam:
         for each in self._values:
             self._shared.setdefault(each.device, torch.zeros((), dtype=torch.float32, device=each.device))
         self._steps = [self._shared[each.device] for each in self._values]
+        self._native = native.native_runs_on(*self._values) and all(each.is_contiguous() for each in self._values)
 
     def zero_grad(self) -> None:
         """Drop all gradients."""
@@ -73,6 +76,13 @@ class Adam:
             for index in gradients:
                 self._steps[index].add_(1)
         if not gradients:
+            return
+        if self._native:
+            steps = {} if self._shared is None else dict.fromkeys(gradients, int(next(iter(self._shared.values()))))
+            for index, gradient in gradients.items():
+                taken = steps[index] if steps else int(self._steps[index])
+                means = self._first[index], self._second[index]
+                native.adam(self._values[index], gradient, *means, float(learning_rate), self.betas, taken, self.eps)
             return
         torch._fused_adam_(
             [self._values[index] for index in gradients],

@@ -25,7 +25,7 @@ def graph_step(
     options: Mapping[str, Any],
     inputs: GraphInputs,
     target: EdgeSet,
-    pair_sum: Any,
+    companion: Any,
     adversary: Adversary | None = None,
 ) -> Callable[[int, int], tuple[Tensor, dict[str, Tensor]]]:
     """The step that :func:`graphvae.training.loop.train` takes, for one run on one graph.
@@ -36,7 +36,7 @@ def graph_step(
         options: ``objective``, ``samples``, ``beta`` and ``kl_warmup`` of the estimator, checked.
         inputs: what the encoder may see.
         target: the edges.
-        pair_sum: how the sum over all pairs is taken, from the objective.
+        companion: what scoring is given beside the likelihood, from the objective.
         adversary: the second player, of an objective that has one.
 
     Raises:
@@ -52,7 +52,7 @@ def graph_step(
         terms = bound(
             posterior,
             prior,
-            lambda z: objective.reconstruct(module.decode(z), pair_sum),
+            lambda z: objective.reconstruct(module.decode(z), companion),
             scored,
             samples=options["samples"],
             analytic=closed_form(family, module.prior) and not objective.importance_weighted,

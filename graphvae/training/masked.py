@@ -59,7 +59,7 @@ class MaskedEdges:
         """Always ``"sampled"``: there is no sum over all pairs."""
         return "sampled"
 
-    def pair_sum(self, path: str, edges: EdgeSet) -> EdgeSet:
+    def companion(self, path: str, edges: EdgeSet) -> EdgeSet:
         """All edges of the run, none of which may be drawn as a non-edge."""
         return edges
 

@@ -18,11 +18,9 @@ from graphvae.training.free_bits import FreeBits
 from graphvae.training.masked import MaskedEdges
 from graphvae.training.wrapped import Wrapped
 from graphvae.variational.pseudo_likelihoods import (
-    EstimatedSum,
     KipfPseudoLikelihood,
     SampledPseudoLikelihood,
     TrainedLikelihood,
-    exact_sum,
 )
 
 __all__ = ["OBJECTIVES", "Objective", "objective_named"]
@@ -34,8 +32,8 @@ class Objective:
 
     Args:
         name: what users call it.
-        reconstruct: from the decoder's likelihood, and how sums over all pairs are taken (exactly, if not said), to
-            what scores the edges in the bound.
+        reconstruct: from the decoder's likelihood, and the state of an estimate of the sum over all pairs (None takes
+            it exactly), to what scores the edges in the bound.
         divisor: from the number of nodes to the scale of the loss (Adam hardly sees it; readers of the loss do).
         is_bound: whether the negative loss is (or estimates without bias) a bound on ``log p(A)``.
         paths: ways to take the sum over all pairs: ``"exact"`` in row blocks, ``"control-variate"``, an unbiased
@@ -92,11 +90,11 @@ class Objective:
         """What one step encodes, and the edges it scores: here all of both."""
         return inputs, edges
 
-    def pair_sum(self, path: str, edges: EdgeSet) -> Any:
-        """How :attr:`reconstruct` takes its sum on ``path``, for one training run on ``edges``."""
+    def companion(self, path: str, edges: EdgeSet) -> ControlVariate | None:
+        """What :attr:`reconstruct` is given beside the likelihood, throughout one training run on ``edges``."""
         if path != "control-variate":
-            return exact_sum
-        return EstimatedSum(ControlVariate(edges.num_nodes, edges.pairs, device=edges.pairs.device))
+            return None
+        return ControlVariate(edges.num_nodes, edges.pairs, device=edges.pairs.device)
 
 
 OBJECTIVES: dict[str, Objective | MaskedEdges | Wrapped] = {
@@ -133,7 +131,7 @@ OBJECTIVES: dict[str, Objective | MaskedEdges | Wrapped] = {
         ),
         Objective(
             "sampled",
-            lambda likelihood, pair_sum=exact_sum: SampledPseudoLikelihood(likelihood),
+            lambda likelihood, companion=None: SampledPseudoLikelihood(likelihood),
             lambda n: float(n * n),
             False,
             ("sampled",),

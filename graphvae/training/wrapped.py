@@ -59,17 +59,17 @@ class Wrapped(ABC):
         """The base's."""
         return self.base.choose_path(*sizes, **options)
 
-    def pair_sum(self, path: str, edges: EdgeSet) -> Any:
+    def companion(self, path: str, edges: EdgeSet) -> Any:
         """The base's."""
-        return self.base.pair_sum(path, edges)
+        return self.base.companion(path, edges)
 
     def view(self, inputs: Any, edges: EdgeSet) -> tuple[Any, Any]:
         """The base's."""
         return self.base.view(inputs, edges)
 
-    def reconstruct(self, likelihood: Any, *pair_sum: Any) -> Any:
+    def reconstruct(self, likelihood: Any, *companion: Any) -> Any:
         """The base's."""
-        return self.base.reconstruct(likelihood, *pair_sum)
+        return self.base.reconstruct(likelihood, *companion)
 
     def loss(self, reconstruction: Tensor, kl: Tensor, num_nodes: int, beta: float = 1.0) -> Tensor:
         """``()`` the base's loss, from terms in nats."""

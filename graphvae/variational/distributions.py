@@ -11,6 +11,8 @@ from torch.distributions import Distribution, Independent, Normal, normal
 from torch.distributions.kl import register_kl
 from torch.nn.functional import mse_loss
 
+from graphvae.kernels.gaussian import standard_divergence, sum_last
+
 __all__ = ["DiagonalNormal", "FullNormal", "Point", "diagonal_normal", "expand_scalar", "sum_vectors"]
 
 # exp(10) is far beyond any useful standard deviation and far below overflow; PyG's VGAE bounds log sigma at the same.
@@ -79,10 +81,10 @@ class DiagonalNormal(Independent):
         constant = 0.5 * math.log(2 * math.pi) * numbers
         if isinstance(scale, Tensor) and scale.dim():
             log_scale = scale.log() if self.log_scale is None else self.log_scale
-            return _sum_last(torch.sub(-log_scale, ((value - loc) / scale).square(), alpha=0.5), event) - constant
+            return sum_last(torch.sub(-log_scale, ((value - loc) / scale).square(), alpha=0.5), event) - constant
         if value.shape != loc.shape:
             value, loc = torch.broadcast_tensors(value, loc)
-        squares = _sum_last(mse_loss(loc, value, reduction="none"), event)
+        squares = sum_last(mse_loss(loc, value, reduction="none"), event)
         if isinstance(scale, Tensor):
             return squares * (-0.5 / scale.square()) - (scale.log() * numbers + constant)
         return torch.sub(squares.new_full((), -math.log(scale) * numbers - constant), squares, alpha=0.5 / scale**2)
@@ -102,32 +104,7 @@ def _kl_diagonal(p: DiagonalNormal, q: DiagonalNormal) -> Tensor:
         mu, r, log_r = (mu - q.loc) / scale, r / scale, log_r - scale.log()
     if not mu.shape == r.shape == log_r.shape:
         mu, r, log_r = torch.broadcast_tensors(mu, r, log_r)
-    return _StandardDivergence.apply(mu, r, log_r, p.reinterpreted_batch_ndims)
-
-
-class _StandardDivergence(torch.autograd.Function):
-    """``KL(N(mu, r²) || N(0, 1)) = sum (mu² + r² - 1) / 2 - log r`` over the last dimensions.
-
-    The gradient in each argument, the logarithm taken for one of its own, is one pass over the data.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, mu: Tensor, r: Tensor, log_r: Tensor, dims: int) -> Tensor:
-        ctx.save_for_backward(mu, r)
-        ctx.dims = dims
-        each = torch.rsub(log_r, -0.5).addcmul_(mu, mu, value=0.5).addcmul_(r, r, value=0.5)
-        return _sum_last(each, dims)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        mu, r = ctx.saved_tensors
-        grad = grads[0][(...,) + (None,) * ctx.dims]
-        return grad * mu, grad * r, (-grad).expand(mu.shape), None
-
-
-def _sum_last(x: Tensor, dims: int) -> Tensor:
-    """The sum over so many last dimensions; over none, unlike torch's, ``x`` itself."""
-    return x.sum(tuple(range(-dims, 0))) if dims else x
+    return standard_divergence(mu, r, log_r, p.reinterpreted_batch_ndims)
 
 
 class FullNormal(Distribution):

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from graphvae._check import integer
+from graphvae._check import InputError, integer
+from graphvae.kernels.control_variate import ControlVariate
 from graphvae.kernels.edges import EdgeSet, edge_dots
 from graphvae.kernels.negatives import sample_pairs
+from graphvae.kernels.pair_terms import PairWeights, pair_terms
 from graphvae.kernels.pairs import BLOCK, pair_sigmoid_sum, pair_softplus_sum, tiles
-from graphvae.kernels.softplus import softplus
+from graphvae.kernels.softplus import softplus, softplus_terms
 
 __all__ = ["PairLikelihood", "PairwiseBernoulli", "per_draw", "upper"]
 
@@ -64,18 +66,44 @@ class PairLikelihood(Distribution, ABC):
         """``(*batch, N)`` logits ``s_ii``: no part of the likelihood, but of Kipf and Welling's loss."""
         return self.logits(torch.arange(self.num_nodes, device=self.z.device).expand(2, -1))
 
-    def softplus_sum(self, ordered: Tensor | None = None) -> Tensor:
-        """``(*batch)`` sums ``sum_{i<j} softplus(s_ij)``: minus the log-likelihood of the graph without edges.
+    def softplus_sum(self) -> Tensor:
+        """``(*batch)`` sums ``sum_{i<j} softplus(s_ij)``: minus the log-likelihood of the graph without edges."""
+        return (self.ordered_softplus_sum() - softplus(self.diagonal_logits()).sum(-1)) / 2
+
+    def weighted_sum(
+        self,
+        edges: Tensor | EdgeSet,
+        all_pairs: float,
+        on_edges: PairWeights,
+        on_diagonal: PairWeights,
+        variate: ControlVariate | None = None,
+    ) -> Tensor:
+        """``(*batch)`` sums ``all_pairs sum_ij softplus(s_ij) + sum_edges w(s_uv) + sum_i v(s_ii)``, in nats.
 
         Args:
-            ordered: ``(*batch)`` sums over all ordered pairs, or estimates of them; None takes the exact ones.
-        """
-        ordered = self.ordered_softplus_sum() if ordered is None else ordered
-        return (ordered - softplus(self.diagonal_logits()).sum(-1)) / 2
+            edges: ``(2, E)``, each counted once.
+            all_pairs: weight of the sum over all N² ordered pairs.
+            on_edges, on_diagonal: w and v.
+            variate: take the sum over all pairs by an unbiased estimate, made with these edges; None takes it exactly.
 
-    def log_prob(self, value: Tensor | EdgeSet) -> Tensor:
-        """``(*batch)`` exact ``log p(A|Z)`` in nats of the edges ``value`` ``(2, E)``, in row blocks."""
-        return self.logits(upper(value)).sum(-1) - self.softplus_sum()
+        Raises:
+            InputError: for a ``variate``, where logits are no inner products or the edges no :class:`EdgeSet`.
+        """
+        if variate is not None:
+            raise InputError("variate: expected logits that are inner products, and the edges it was made with")
+
+        def of(s: Tensor, weights: PairWeights) -> Tensor:
+            return softplus_terms(s, plus=weights.plus, minus=weights.minus, polynomial=(0.0, weights.linear, 0.0))
+
+        along, own = self.logits(edges), self.diagonal_logits()
+        return all_pairs * self.ordered_softplus_sum() + of(along, on_edges) + of(own, on_diagonal)
+
+    def log_prob(self, value: Tensor | EdgeSet, variate: ControlVariate | None = None) -> Tensor:
+        """``(*batch)`` nats of ``log p(A|Z)`` of the edges ``value`` ``(2, E)``, in row blocks.
+
+        With a ``variate`` it is an unbiased estimate; see :meth:`weighted_sum`.
+        """
+        return self.weighted_sum(upper(value), -0.5, PairWeights(linear=1.0), PairWeights(plus=0.5), variate)
 
     def log_prob_estimate(self, value: Tensor | EdgeSet, samples: int) -> Tensor:
         """``(*batch)`` unbiased estimate of :meth:`log_prob`, in O(E + samples).
@@ -168,6 +196,24 @@ class PairwiseBernoulli(PairLikelihood):
 
     def _affine(self, dots: Tensor) -> Tensor:
         return dots if self._plain else dots * self.scale + self.bias
+
+    def weighted_sum(
+        self,
+        edges: Tensor | EdgeSet,
+        all_pairs: float,
+        on_edges: PairWeights,
+        on_diagonal: PairWeights,
+        variate: ControlVariate | None = None,
+    ) -> Tensor:
+        """As for any pairs, but with one gradient for all terms, and of an edge set by an estimate too."""
+        if not isinstance(edges, EdgeSet):
+            return super().weighted_sum(edges, all_pairs, on_edges, on_diagonal, variate)
+
+        def terms(z: Tensor) -> Tensor:
+            given = z, self.scale, self.bias, edges, all_pairs, on_edges, on_diagonal
+            return pair_terms(*given, signature=self.signature, variate=variate, block=self.block)
+
+        return per_draw(terms, self.batch_shape, self.z)
 
     def ordered_softplus_sum(self) -> Tensor:
         """``(*batch)`` sums ``sum_ij softplus(s_ij)`` over all N² ordered pairs, the diagonal included."""

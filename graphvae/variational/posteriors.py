@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
-from torch.nn.functional import hardtanh
 
 from graphvae._check import InputError, integer
+from graphvae.kernels.gaussian import gaussian_parameters
 from graphvae.variational.distributions import MAX_LOG_SCALE, MIN_LOG_SCALE, DiagonalNormal, FullNormal, Point
 from graphvae.variational.flows import FlowPosterior
 from graphvae.variational.semi_implicit import SemiImplicitPosterior
@@ -85,12 +85,10 @@ class GaussianPosterior(PosteriorFamily):
 
     def __call__(self, parameters: Tensor, event_dim: int, around: Distribution | None = None) -> Independent:
         """The Gaussian of ``parameters`` ``(*, 2 D)``; relative to ``around``, zeros mean that very distribution."""
-        loc, log_scale = parameters.chunk(2, -1)
         if around is not None:
-            loc, log_scale = loc + around.mean, log_scale + around.stddev.log()
-        # A clamp, whose gradient is one pass over the data where that of torch.clamp is four.
-        log_scale = hardtanh(log_scale, MIN_LOG_SCALE, MAX_LOG_SCALE)
-        return DiagonalNormal(loc, log_scale.exp(), event_dim, log_scale)
+            parameters = parameters + torch.cat([around.mean, around.stddev.log()], -1)
+        loc, log_scale, scale = gaussian_parameters(parameters, MIN_LOG_SCALE, MAX_LOG_SCALE)
+        return DiagonalNormal(loc, scale, event_dim, log_scale)
 
 
 class FullGaussianPosterior(PosteriorFamily):

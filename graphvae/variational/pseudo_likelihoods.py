@@ -1,70 +1,39 @@
 """What is trained on in the place of the exact likelihood: offered under its own name, never reported as one.
 
 Each wraps a :class:`~graphvae.variational.likelihoods.PairLikelihood` and has its ``log_prob``, in weighted nats, so
-that the same ``bound`` applies. The sum over all N² pairs that two of them need is exact, or an unbiased estimate: a
-``pair_sum`` says how it is taken.
+that the same ``bound`` applies. The sum over all N² pairs that two of them need is exact, or an unbiased estimate by a
+control variate, which learns from step to step of one training run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from torch import Tensor
 
 from graphvae._check import InputError
-from graphvae.kernels.control_variate import ControlVariate, pair_softplus_estimate
+from graphvae.kernels.control_variate import ControlVariate
 from graphvae.kernels.edges import EdgeSet
 from graphvae.kernels.negatives import edge_keys, sample_negative_pairs
-from graphvae.kernels.softplus import softplus, softplus_terms
-from graphvae.variational.likelihoods import PairLikelihood, PairwiseBernoulli, per_draw, upper
+from graphvae.kernels.pair_terms import PairWeights
+from graphvae.kernels.softplus import softplus
+from graphvae.variational.likelihoods import PairLikelihood, upper
 
-__all__ = ["EstimatedSum", "KipfPseudoLikelihood", "SampledPseudoLikelihood", "TrainedLikelihood", "exact_sum"]
-
-#: From a likelihood and the logits of the edges ``(*batch, E)`` to ``sum_ij softplus(s_ij)``, ``(*batch)``.
-PairSum = Callable[[Any, Tensor], Tensor]
-
-
-def exact_sum(likelihood: PairLikelihood, edge_logits: Tensor) -> Tensor:
-    """The sum over all ordered pairs, in row blocks; it needs no edges."""
-    return likelihood.ordered_softplus_sum()
-
-
-class EstimatedSum:
-    """An unbiased estimate of the sum by a control variate, which learns from step to step of one training run.
-
-    Args:
-        variate: made with the very edges whose logits are brought.
-    """
-
-    def __init__(self, variate: ControlVariate) -> None:
-        self.variate = variate
-
-    def __call__(self, likelihood: PairwiseBernoulli, edge_logits: Tensor) -> Tensor:
-        """``(*batch)`` estimates; shifts are drawn from torch's current generator."""
-
-        def estimate(z: Tensor, logits: Tensor) -> Tensor:
-            scale, bias, signature = likelihood.scale, likelihood.bias, likelihood.signature
-            return pair_softplus_estimate(z, scale, bias, self.variate, edge_logits=logits, signature=signature)
-
-        return per_draw(estimate, likelihood.batch_shape, likelihood.z, edge_logits)
+__all__ = ["KipfPseudoLikelihood", "SampledPseudoLikelihood", "TrainedLikelihood"]
 
 
 class TrainedLikelihood:
-    """``log p(A|Z)`` itself, with the sum over all pairs taken as ``pair_sum`` says.
+    """``log p(A|Z)`` itself, exactly or as an unbiased estimate.
 
     Args:
         likelihood: of the graph.
-        pair_sum: :func:`exact_sum` or an :class:`EstimatedSum`, of which this is unbiased.
+        variate: how the sum over all pairs is estimated; None takes it exactly.
     """
 
-    def __init__(self, likelihood: PairLikelihood, pair_sum: PairSum = exact_sum) -> None:
-        self.likelihood, self.pair_sum = likelihood, pair_sum
+    def __init__(self, likelihood: PairLikelihood, variate: ControlVariate | None = None) -> None:
+        self.likelihood, self.variate = likelihood, variate
 
     def log_prob(self, value: Tensor | EdgeSet) -> Tensor:
         """``(*batch)`` nats of the edges ``value`` ``(2, E)``."""
-        edges = self.likelihood.logits(upper(value))
-        return edges.sum(-1) - self.likelihood.softplus_sum(self.pair_sum(self.likelihood, edges))
+        return self.likelihood.log_prob(value, self.variate)
 
 
 class KipfPseudoLikelihood:
@@ -72,18 +41,21 @@ class KipfPseudoLikelihood:
 
     With ``A~ = A + I``, ``w = (N² - |A|) / |A|`` and ``c = N² / (2 (N² - |A|))``, where ``|A|`` counts the ones of A:
 
-        log_prob(A) = -c sum_ij [ w A~_ij softplus(-s_ij) + (1 - A~_ij) softplus(s_ij) ],
+        log_prob(A) = -c sum_ij [ w A~_ij softplus(-s_ij) + (1 - A~_ij) softplus(s_ij) ].
 
-    with the sum over all pairs taken as ``pair_sum`` says. Positives are weighted, every pair counts twice and the
-    diagonal is a target, so this is no likelihood and gives no bound. The paper's training loss is
-    ``-(log_prob - KL) / N²``.
+    Positives are weighted, every pair counts twice and the diagonal is a target, so this is no likelihood and gives no
+    bound. The paper's training loss is ``-(log_prob - KL) / N²``.
+
+    Args:
+        likelihood: of the graph.
+        variate: how the sum over all pairs is estimated; None takes it exactly.
 
     Reference:
         Kipf and Welling, Variational Graph Auto-Encoders (2016), section 2; the authors' ``gae/optimizer.py``.
     """
 
-    def __init__(self, likelihood: PairLikelihood, pair_sum: PairSum = exact_sum) -> None:
-        self.likelihood, self.pair_sum = likelihood, pair_sum
+    def __init__(self, likelihood: PairLikelihood, variate: ControlVariate | None = None) -> None:
+        self.likelihood, self.variate = likelihood, variate
 
     def log_prob(self, value: Tensor | EdgeSet) -> Tensor:
         """``(*batch)`` weighted nats of the edges ``value`` ``(2, E)``.
@@ -95,16 +67,11 @@ class KipfPseudoLikelihood:
         n, ones = self.likelihood.num_nodes, 2 * _count(pairs)
         weight = (n * n - ones) / ones
         norm = n * n / (2 * (n * n - ones))
-
-        def swap(s: Tensor) -> Tensor:
-            """From the cost of a zero, which the sum over all pairs holds, to the weighted cost of a one."""
-            # weight softplus(-s) - softplus(s), where softplus(s) = s + softplus(-s).
-            return softplus_terms(s, minus=weight - 1, polynomial=(0.0, -1.0, 0.0))
-
-        logits = self.likelihood.logits(pairs)
-        edges = 2 * swap(logits)
-        diagonal = swap(self.likelihood.diagonal_logits())
-        return -norm * (self.pair_sum(self.likelihood, logits) + edges + diagonal)
+        # From the cost of a zero, which the sum over all pairs holds, to the weighted cost of a one:
+        # weight softplus(-s) - softplus(s), where softplus(s) = s + softplus(-s).
+        on_diagonal = PairWeights(minus=-norm * (weight - 1), linear=norm)
+        on_edges = PairWeights(minus=2 * on_diagonal.minus, linear=2 * norm)
+        return self.likelihood.weighted_sum(pairs, -norm, on_edges, on_diagonal, self.variate)
 
 
 class SampledPseudoLikelihood:

@@ -36,8 +36,14 @@ def test_missing_torch_scatter_is_named(monkeypatch):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("width", [1, 16, 500])
 def test_the_chosen_backend_exists_and_keeps_the_dtype(dtype, width):
-    assert choose_backend(torch.device("cpu"), dtype, width) in BACKENDS
-    assert propagate(MATRIX, torch.zeros(4, width, dtype=dtype)).dtype == dtype
+    x = torch.zeros(4, width, dtype=dtype)
+    assert choose_backend(MATRIX, x) in BACKENDS
+    assert propagate(MATRIX, x).dtype == dtype
+
+
+def test_c_takes_single_precision_alone():
+    with pytest.raises(InputError, match=r"backend='native': expected float32 on a CPU it is compiled for, not .*64"):
+        propagate(MATRIX, torch.zeros(4, 2, dtype=torch.float64), backend="native")
 
 
 def test_strides_do_not_matter():

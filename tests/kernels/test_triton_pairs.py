@@ -117,7 +117,7 @@ def test_rounding_to_tf32_is_to_the_nearest_of_11_bits():
     assert (rounded.view(torch.int32) & 0x1FFF).count_nonzero() == 0
 
 
-def test_on_a_cpu_it_is_not_chosen(monkeypatch):
+def test_on_a_cpu_it_is_not_chosen(monkeypatch, torch_kernels):
     assert not triton_runs_on(torch.zeros(3, 2))
     called = []
     monkeypatch.setitem(pairs.BACKENDS, "triton", lambda *args: called.append(args))

@@ -39,7 +39,7 @@ def test_what_is_not_said_is_the_base_s(kind, name):
     values = []
     for objective in (base, around):
         with seeded(0):
-            likelihood = objective.reconstruct(PairwiseBernoulli(z), objective.pair_sum(path, edges))
+            likelihood = objective.reconstruct(PairwiseBernoulli(z), objective.companion(path, edges))
             values.append(objective.loss(likelihood.log_prob(edges), torch.tensor(3.0), 5, beta=0.5))
     assert torch.equal(*values)
 

@@ -1,0 +1,692 @@
+/* Sums over pairs of nodes in float32, for one core: what graphvae/kernels/native.py calls.
+ *
+ * Written in the compiler's own vectors, 16 numbers wide, which it lowers to whatever the machine has; on x86-64 Linux
+ * each entry point exists for several generations of processors and the loader picks. Nothing here allocates, and every
+ * sum is taken in an order that depends on its arguments alone. A logit that is not finite makes the sums NaN.
+ */
+
+#include <immintrin.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define ENTRY __attribute__((visibility("default")))
+#define INLINE static inline __attribute__((always_inline))
+
+/* Numbers in a vector, and rows whose sums fit the registers. */
+#if defined(__AVX512F__)
+enum { LANES = 16, ROWS = 8 };
+#elif defined(__AVX2__)
+enum { LANES = 8, ROWS = 4 };
+#else
+enum { LANES = 4, ROWS = 4 };
+#endif
+enum { STEP = 2 * LANES, TILE = 512, CHUNK = 256 };
+
+typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t ivec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+#ifndef DIGEST
+#define DIGEST ""
+#endif
+
+/* Of the source that this was compiled from. */
+ENTRY const char *digest(void) { return DIGEST; }
+
+INLINE vec load(const float *at) { return *(const vec *)at; }
+INLINE void store(float *at, vec x) { *(vec *)at = x; }
+INLINE vec all(float x) { return x - (vec){0}; }
+INLINE vec choose(ivec mask, vec yes, vec no) { return (vec)((mask & (ivec)yes) | (~mask & (ivec)no)); }
+
+static const int32_t COUNTING[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+INLINE ivec counting(void) { return *(const ivec *)COUNTING; }
+
+INLINE float sum(vec x)
+{
+    typedef float quarter __attribute__((vector_size(16), aligned(4), may_alias));
+    quarter total = {0};
+    for (int i = 0; i < LANES; i += 4)
+        total += *(const quarter *)((const float *)&x + i);
+    return (total[0] + total[1]) + (total[2] + total[3]);
+}
+
+/* exp(x) for |x| < 87, by Cephes' polynomial on [-ln 2 / 2, ln 2 / 2]. */
+INLINE vec exponential(vec x)
+{
+    const vec magic = all(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer, which lies in the low bits */
+    vec shifted = x * 1.44269504f + magic, n = shifted - magic;
+    vec r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    vec y = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    y = y * r + 8.3334519073e-3f;
+    y = y * r + 4.1665795894e-2f;
+    y = y * r + 1.6666665459e-1f;
+    y = y * r + 5.0000001201e-1f;
+    y = y * (r * r) + (r + 1.0f);
+    return (vec)((ivec)y + ((ivec)shifted << 23));
+}
+
+/* softplus(s) = relu(s) + log(w), w in [1, 2]; sigmoid(s); sigmoid(-s). */
+typedef struct {
+    vec magnitude, w, p, q;
+} terms;
+
+INLINE terms bernoulli(vec s)
+{
+    terms t;
+    t.magnitude = (vec)((ivec)s & 0x7fffffff);
+    /* What is not finite stays so. */
+    vec e = exponential(choose(t.magnitude > 87.0f, all(-87.0f), -t.magnitude)) + s * 0.0f;
+    t.w = e + 1.0f;
+    vec inverse = 1.0f / t.w, small = e * inverse;
+    ivec positive = s > 0.0f;
+    t.p = choose(positive, inverse, small);
+    t.q = choose(positive, small, inverse);
+    return t;
+}
+
+/* A product of positive numbers that cannot overflow: mantissas, and the sum of the exponents. */
+typedef struct {
+    vec mantissa;
+    ivec exponent;
+} product;
+
+INLINE product one(void) { return (product){all(1.0f), (ivec){0}}; }
+
+/* Times w, finite, at least 1 and below 2^127. */
+INLINE void multiply(product *x, vec w)
+{
+    ivec bits = (ivec)(x->mantissa * w);
+    x->exponent += (bits >> 23) - 127;
+    x->mantissa = (vec)((bits & 0x007fffff) | 0x3f800000);
+}
+
+INLINE double logarithm(product x)
+{
+    double total = 0;
+    for (int i = 0; i < LANES; i++)
+        total += log((double)x.mantissa[i]) + x.exponent[i] * 0.69314718055994530942;
+    return total;
+}
+
+/* The largest squared length of rows (n, d); NaN, or infinite, where one is. */
+INLINE double longest(const float *x, int64_t n, int64_t d)
+{
+    double most = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double length = 0;
+        for (int64_t k = 0; k < d; k++)
+            length += (double)x[i * d + k] * x[i * d + k];
+        most = length > most || length != length ? length : most;
+    }
+    return most;
+}
+
+INLINE double softplus(double s) { return s > 0 ? s + log1p(exp(-s)) : log1p(exp(s)); }
+
+/* One group of ROWS rows from `row` on against STEP columns from `column` on: sums, and sigmoids into `p`. */
+INLINE void group(
+    const float *left, const float *across, int64_t n, int64_t width, int64_t d, float bias, int64_t row,
+    int64_t column, int masked, int small, product *w, vec *others, vec *chances, float *p)
+{
+    vec s[ROWS][2];
+    for (int i = 0; i < ROWS; i++)
+        s[i][0] = s[i][1] = all(bias);
+    for (int64_t k = 0; k < d; k++) {
+        vec first = load(across + k * width + column), second = load(across + k * width + column + LANES);
+        for (int i = 0; i < ROWS; i++) {
+            vec l = all(left[(row + i) * d + k]);
+            s[i][0] += l * first;
+            s[i][1] += l * second;
+        }
+    }
+    for (int half = 0; half < 2; half++)
+        for (int i = 0; i < ROWS; i++) {
+            vec x = s[i][half], factor, chance, other; /* softplus(x) = log(factor) + other */
+            if (small) {
+                /* Where no exponential overflows there is no need for cases. */
+                vec e = exponential(x);
+                factor = e + 1.0f;
+                chance = e / factor, other = all(0.0f);
+            } else {
+                terms t = bernoulli(x);
+                factor = t.w, chance = t.p, other = 0.5f * (x + t.magnitude);
+            }
+            if (masked) {
+                int64_t at = column + half * LANES;
+                ivec number = counting(), kept = (number > (int32_t)(row + i - at)) & (number < (int32_t)(n - at));
+                kept &= (ivec){0} - (row + i < n);
+                factor = choose(kept, factor, all(1.0f));
+                chance = (vec)((ivec)chance & kept);
+                other = (vec)((ivec)other & kept);
+            }
+            multiply(w, factor);
+            *chances += chance;
+            if (!small)
+                *others += other;
+            store(p + i * TILE + half * LANES, chance);
+        }
+}
+
+INLINE void into_rows(
+    const float *p, const float *across, int64_t width, int64_t d, int64_t from, int64_t to, float *rows)
+{
+    for (int64_t k = 0; k < d; k += 2) {
+        vec total[ROWS][2] = {0};
+        const float *first = across + k * width, *second = k + 1 < d ? first + width : first;
+        for (int64_t j = from; j < to; j += LANES) {
+            vec x = load(first + j), y = load(second + j);
+            for (int i = 0; i < ROWS; i++) {
+                vec weight = load(p + i * TILE + j - from);
+                total[i][0] += weight * x;
+                total[i][1] += weight * y;
+            }
+        }
+        for (int i = 0; i < ROWS; i++) {
+            rows[i * d + k] += sum(total[i][0]);
+            if (k + 1 < d)
+                rows[i * d + k + 1] += sum(total[i][1]);
+        }
+    }
+}
+
+INLINE void into_columns(
+    const float *p, const float *z, int64_t width, int64_t d, int64_t from, int64_t to, float *columns)
+{
+    for (int64_t j = from; j < to; j += STEP) {
+        vec weight[ROWS][2];
+        for (int i = 0; i < ROWS; i++)
+            for (int half = 0; half < 2; half++)
+                weight[i][half] = load(p + i * TILE + j + half * LANES - from);
+        for (int64_t k = 0; k < d; k++) {
+            float *at = columns + k * width + j;
+            vec first = load(at), second = load(at + LANES);
+            for (int i = 0; i < ROWS; i++) {
+                vec x = all(z[i * d + k]);
+                first += weight[i][0] * x;
+                second += weight[i][1] * x;
+            }
+            store(at, first);
+            store(at + LANES, second);
+        }
+    }
+}
+
+/* Sums over all ordered pairs of s_ij = left_i . z_j + bias that have a column in every `tiles`th tile of TILE columns
+ * from number `tile` on.
+ *
+ * left, z: (width, d), rows beyond n zero; across: (d, width), the transpose of z; width is a multiple of STEP.
+ * rows (width, d) and columns (d, width): together, the one transposed, they are added sum_j sigmoid(s_ij) z_j.
+ * sums: softplus(s), sigmoid(s).
+ */
+ENTRY void pair_sums(
+    const float *left, const float *z, const float *across, int64_t n, int64_t width, int64_t d, float bias,
+    int64_t tile, int64_t tiles, float *rows, float *columns, double *sums)
+{
+    float p[ROWS * TILE];
+    double value = 0, sigmoids = 0, bound = fabs(bias) + sqrt(longest(left, n, d) * longest(z, n, d));
+    int small = bound < 86; /* false if something is not finite */
+    for (int64_t start = tile * TILE; start < n; start += tiles * TILE) {
+        int64_t stop = start + TILE < width ? start + TILE : width;
+        product w = one();
+        for (int64_t row = 0; row < stop && row < n; row += ROWS) {
+            int64_t from = row / STEP * STEP > start ? row / STEP * STEP : start;
+            vec others = all(0.0f), chances = all(0.0f);
+            for (int64_t j = from; j < stop; j += STEP) {
+                float *at = p + (j - from);
+                int masked = j < row + ROWS || j + STEP > n || row + ROWS > n;
+                if (small && !masked)
+                    group(left, across, n, width, d, bias, row, j, 0, 1, &w, &others, &chances, at);
+                else if (small)
+                    group(left, across, n, width, d, bias, row, j, 1, 1, &w, &others, &chances, at);
+                else
+                    group(left, across, n, width, d, bias, row, j, 1, 0, &w, &others, &chances, at);
+            }
+            value += 2.0 * sum(others);
+            sigmoids += 2.0 * sum(chances);
+            into_rows(p, across, width, d, from, stop, rows + row * d);
+            into_columns(p, z + row * d, width, d, from, stop, columns);
+        }
+        value += 2.0 * logarithm(w);
+        for (int64_t i = start; i < stop && i < n; i++) {
+            double s = bias;
+            for (int64_t k = 0; k < d; k++)
+                s += (double)left[i * d + k] * z[i * d + k];
+            double chance = 1 / (1 + exp(-s));
+            value += softplus(s);
+            sigmoids += chance;
+            for (int64_t k = 0; k < d; k++)
+                rows[i * d + k] += (float)chance * z[i * d + k];
+        }
+    }
+    sums[0] = value + 0 * sigmoids;
+    sums[1] = sigmoids;
+}
+
+/* plus softplus(s) + minus softplus(-s) + c0 + c1 t + c2 t^2 with t = s - around: what one logit adds. */
+typedef struct {
+    float plus, minus, c0, c1, c2, around;
+} weights;
+
+/* Adds what `count` <= CHUNK logits s = scale dot + bias add: to sums the terms, their slopes, and slopes times dots;
+ * and writes the slopes. There is room for a whole vector after the last dot and the last slope.
+ */
+INLINE void add_terms(
+    const float *dots, int64_t count, float scale, float bias, weights by, float *slopes, double *sums)
+{
+    product w = one();
+    vec others = all(0.0f), slope = all(0.0f), scaled = all(0.0f);
+    for (int64_t j = 0; j < count; j += LANES) {
+        ivec kept = counting() < (int32_t)(count - j);
+        vec dot = (vec)((ivec)load(dots + j) & kept), s = dot * scale + bias, u = s - by.around;
+        terms t = bernoulli(s);
+        vec each = 0.5f * ((by.plus + by.minus) * t.magnitude + (by.plus - by.minus) * s) + u * (by.c1 + by.c2 * u);
+        vec gradient = by.plus * t.p - by.minus * t.q + (by.c1 + 2.0f * by.c2 * u);
+        gradient = (vec)((ivec)gradient & kept);
+        store(slopes + j, gradient);
+        others += (vec)((ivec)each & kept);
+        slope += gradient;
+        scaled += gradient * dot;
+        multiply(&w, choose(kept, t.w, all(1.0f)));
+    }
+    sums[0] += sum(others) + ((double)by.plus + by.minus) * logarithm(w) + (double)by.c0 * count;
+    sums[1] += sum(slope);
+    sums[2] += sum(scaled);
+}
+
+/* The sum of what n logits add, and their slopes. */
+ENTRY double softplus_terms(const float *s, int64_t n, const float *by, float *slope)
+{
+    double sums[3] = {0};
+    weights given = {by[0], by[1], by[2], by[3], by[4], by[5]};
+    for (int64_t start = 0; start < n; start += CHUNK) {
+        int64_t count = start + CHUNK < n ? CHUNK : n - start;
+        float here[CHUNK + LANES], slopes[CHUNK + LANES];
+        memcpy(here, s + start, sizeof(float) * count);
+        add_terms(here, count, 1.0f, 0.0f, given, slopes, sums);
+        memcpy(slope + start, slopes, sizeof(float) * count);
+    }
+    return sums[0];
+}
+
+/* sum_k signs_k x_k y_k; signs may be NULL. */
+INLINE float inner(const float *x, const float *y, const float *signs, int64_t d)
+{
+    vec total = all(0.0f);
+    float rest = 0;
+    int64_t k = 0;
+    for (; k + LANES <= d; k += LANES)
+        total += signs ? load(x + k) * load(y + k) * load(signs + k) : load(x + k) * load(y + k);
+    for (; k < d; k++)
+        rest += signs ? x[k] * y[k] * signs[k] : x[k] * y[k];
+    return sum(total) + rest;
+}
+
+/* g += r signs y. */
+INLINE void add_row(float *g, float r, const float *y, const float *signs, int64_t d)
+{
+    int64_t k = 0;
+    for (; k + LANES <= d; k += LANES) {
+        vec by = all(r);
+        if (signs)
+            by *= load(signs + k);
+        store(g + k, load(g + k) + by * load(y + k));
+    }
+    for (; k < d; k++)
+        g[k] += (signs ? r * signs[k] : r) * y[k];
+}
+
+/* The inner products of edges (u, v). */
+ENTRY void edge_dots(
+    const float *z, const float *signs, int64_t d, const int64_t *u, const int64_t *v, int64_t edges, float *dots)
+{
+    for (int64_t e = 0; e < edges; e++)
+        dots[e] = inner(z + u[e] * d, z + v[e] * d, signs, d);
+}
+
+/* What weights of them add to dz: g_u += weight_e signs z_v and g_v += weight_e signs z_u. */
+ENTRY void edge_gradient(
+    const float *z, const float *signs, int64_t d, const int64_t *u, const int64_t *v, int64_t edges,
+    const float *weight, float *g)
+{
+    for (int64_t e = 0; e < edges; e++) {
+        add_row(g + u[e] * d, weight[e], z + v[e] * d, signs, d);
+        add_row(g + v[e] * d, weight[e], z + u[e] * d, signs, d);
+    }
+}
+
+/* What edges and nodes add to a weighted sum over pairs of logits s = scale z_u . z_v + bias.
+ *
+ * g (n, d), or NULL where that is not wanted: times `factor`, plus the gradient in z. sums: of the edges and of the nodes, the terms, their
+ * slopes, and slopes times inner products.
+ */
+ENTRY void edge_and_node_terms(
+    const float *z, const float *signs, int64_t n, int64_t d, const int64_t *u, const int64_t *v, int64_t edges,
+    float scale, float bias, const float *on_edges, const float *on_nodes, float factor, float *g, double *sums)
+{
+    const float *o = on_edges, *p = on_nodes;
+    weights of_edges = {o[0], o[1], o[2], o[3], o[4], o[5]}, of_nodes = {p[0], p[1], p[2], p[3], p[4], p[5]};
+    float dots[CHUNK + LANES], slopes[CHUNK + LANES];
+    memset(sums, 0, sizeof(double) * 6);
+    for (int64_t start = 0; start < n; start += CHUNK) {
+        int64_t count = start + CHUNK < n ? CHUNK : n - start;
+        for (int64_t i = 0; i < count; i++)
+            dots[i] = inner(z + (start + i) * d, z + (start + i) * d, signs, d);
+        add_terms(dots, count, scale, bias, of_nodes, slopes, sums + 3);
+        for (int64_t i = 0; g && i < count; i++) {
+            float *row = g + (start + i) * d;
+            for (int64_t k = 0; k < d; k++)
+                row[k] *= factor;
+            add_row(row, 2 * scale * slopes[i], z + (start + i) * d, signs, d);
+        }
+    }
+    for (int64_t start = 0; start < edges; start += CHUNK) {
+        int64_t count = start + CHUNK < edges ? CHUNK : edges - start;
+        for (int64_t e = 0; e < count; e++)
+            dots[e] = inner(z + u[start + e] * d, z + v[start + e] * d, signs, d);
+        add_terms(dots, count, scale, bias, of_edges, slopes, sums);
+        for (int64_t e = 0; g && e < count; e++) {
+            int64_t i = u[start + e], j = v[start + e];
+            add_row(g + i * d, scale * slopes[e], z + j * d, signs, d);
+            add_row(g + j * d, scale * slopes[e], z + i * d, signs, d);
+        }
+    }
+}
+
+/* sum_i z_i and sum_i z_i z_i' of rows (n, d), d a multiple of LANES; work: (d + 1, d). */
+INLINE void moments(const float *z, int64_t n, int64_t d, float *work, double *first, double *second)
+{
+    memset(first, 0, sizeof(double) * d);
+    memset(second, 0, sizeof(double) * d * d);
+    for (int64_t start = 0; start < n; start += CHUNK) {
+        int64_t stop = start + CHUNK < n ? start + CHUNK : n;
+        memset(work, 0, sizeof(float) * d * (d + 1));
+        for (int64_t b = 0; b < d; b += LANES) {
+            for (int64_t i = start; i < stop; i++)
+                store(work + b, load(work + b) + load(z + i * d + b));
+            for (int64_t a = 0; a < d; a += ROWS) {
+                vec total[ROWS] = {0};
+                for (int64_t i = start; i < stop; i++) {
+                    vec x = load(z + i * d + b);
+                    for (int l = 0; l < ROWS; l++)
+                        total[l] += z[i * d + a + l] * x;
+                }
+                for (int l = 0; l < ROWS; l++)
+                    store(work + (a + l + 1) * d + b, total[l]);
+            }
+        }
+        for (int64_t k = 0; k < d; k++)
+            first[k] += work[k];
+        for (int64_t k = 0; k < d * d; k++)
+            second[k] += work[d + k];
+    }
+}
+
+/* The pairs (i, i + shift mod n) of rows (n, d), those of the sorted nodes `base` + i in `skip` left out:
+ * with dot = sum_k signs_k z_ik z_jk, t = scale dot + offset, s = t + around, p = sigmoid(s), f = softplus(s),
+ * sums of 1, t, p, f, dot, t t, t p, t dot, p dot; and g_i += weight r z_j and g_j += weight r z_i with the residual's
+ * slope r = p - c1 - 2 c2 t. d is a multiple of LANES.
+ */
+INLINE void shifted_pairs(
+    const float *z, const float *signs, int64_t n, int64_t d, int64_t shift, const int64_t *skip, int64_t skips,
+    int64_t base, float scale, float offset, float around, float c1, float c2, float weight, float *g, double *sums)
+{
+    float dots[CHUNK], slopes[CHUNK];
+    int64_t next = 0;
+    product w = one();
+    for (int64_t start = 0; start < n; start += CHUNK) {
+        int64_t size = start + CHUNK < n ? CHUNK : n - start, whole = (size + LANES - 1) / LANES * LANES;
+        memset(dots, 0, sizeof dots);
+        for (int64_t l = 0; l < size; l++) {
+            int64_t i = start + l, j = i + shift < n ? i + shift : i + shift - n;
+            vec total = all(0.0f);
+            for (int64_t k = 0; k < d; k += LANES)
+                total += load(z + i * d + k) * load(z + j * d + k) * load(signs + k);
+            dots[l] = sum(total);
+        }
+        int64_t first = next;
+        while (next < skips && skip[next] - base < start + size)
+            next++;
+        vec totals[9] = {0};
+        for (int64_t l = 0; l < whole; l += LANES) {
+            ivec number = counting(), kept = number < (int32_t)(size - l);
+            for (int64_t at = first; at < next; at++)
+                kept &= number != (int32_t)(skip[at] - base - start - l);
+            vec dot = load(dots + l), t = dot * scale + offset, s = t + around;
+            terms each = bernoulli(s);
+            vec r = each.p - c1 - 2 * c2 * t;
+            store(slopes + l, (vec)((ivec)(r * weight) & kept));
+            multiply(&w, choose(kept, each.w, all(1.0f)));
+            vec p = each.p, f = 0.5f * (s + each.magnitude); /* and log(w), below */
+            vec rows[9] = {all(1.0f), t, p, f, dot, t * t, t * p, t * dot, p * dot};
+            for (int k = 0; k < 9; k++)
+                totals[k] += (vec)((ivec)rows[k] & kept);
+        }
+        for (int k = 0; k < 9; k++)
+            sums[k] += sum(totals[k]);
+        for (int64_t l = 0; l < size; l++) {
+            int64_t i = start + l, j = i + shift < n ? i + shift : i + shift - n;
+            vec r = all(slopes[l]);
+            for (int64_t k = 0; k < d; k += LANES) {
+                vec x = load(z + i * d + k), y = load(z + j * d + k);
+                store(g + i * d + k, load(g + i * d + k) + r * y);
+                store(g + j * d + k, load(g + j * d + k) + r * x);
+            }
+        }
+    }
+    sums[3] += logarithm(w);
+}
+
+INLINE void estimate(
+    const float *z, int64_t n, int64_t d, int64_t wide, const int32_t *order, const float *signs, const int64_t *ring,
+    int64_t shifts, const int64_t *edges, const int64_t *at, const double *line, double weight, float *room, float *to_z,
+    double *moment, double *sums)
+{
+    float *x = room, *g = x + n * wide, *matrix = g + n * wide;
+    double scale = line[0], offset = line[1], m = line[2], c1 = line[3], c2 = line[4];
+    double *first = moment, *second = moment + wide;
+    for (int64_t i = 0; i < n; i++) {
+        const float *row = z + order[i] * d;
+        int64_t k = 0;
+        for (; k + LANES <= d; k += LANES)
+            store(x + i * wide + k, load(row + k));
+        for (; k < wide; k++)
+            x[i * wide + k] = k < d ? row[k] : 0;
+    }
+    moments(x, n, wide, matrix, first, second);
+    memset(sums, 0, sizeof(double) * 20);
+    for (int64_t a = 0; a < wide; a++) {
+        sums[0] += signs[a] * first[a] * first[a];
+        for (int64_t b = 0; b < wide; b++)
+            sums[1] += signs[a] * second[a * wide + b] * second[a * wide + b] * signs[b];
+    }
+    /* The quadratic: its slope at the centre times the sum of the others, and what is linear in z_i. */
+    float *constant = matrix + wide * wide;
+    for (int64_t b = 0; b < wide; b++) {
+        constant[b] = (float)((c1 + 2 * c2 * offset) * first[b]);
+        for (int64_t a = 0; a < wide; a++)
+            matrix[a * wide + b] = (float)(2 * c2 * scale * signs[a] * second[a * wide + b]);
+    }
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t b = 0; b < wide; b += LANES) {
+            vec even = load(constant + b), odd = all(0.0f);
+            for (int64_t a = 0; a < wide; a += 2) {
+                even += x[i * wide + a] * load(matrix + a * wide + b);
+                odd += x[i * wide + a + 1] * load(matrix + (a + 1) * wide + b);
+            }
+            store(g + i * wide + b, even + odd);
+        }
+    shifted_pairs(x, signs, n, wide, 0, edges, 0, 0, scale, offset, m, c1, c2, 0.5f, g, sums + 2);
+    for (int64_t l = 0; l < shifts; l++)
+        shifted_pairs(
+            x, signs, n, wide, ring[l], edges + at[2 * l], at[2 * l + 1] - at[2 * l], ring[l] * n, scale, offset, m, c1,
+            c2, weight / 2, g, sums + 11);
+    for (int64_t i = 0; i < n; i++) {
+        float *row = to_z + order[i] * d;
+        int64_t k = 0;
+        for (; k + LANES <= d; k += LANES)
+            store(row + k, load(g + i * wide + k));
+        for (; k < d; k++)
+            row[k] = g[i * wide + k];
+    }
+}
+
+/* What graphvae/kernels/control_variate.py needs of z (n, d): sums over the diagonal and over `shifts` shifts, and the
+ * gradient, but for the factor 2 scale signs_k.
+ *
+ * order: the nodes' order in the ring; signs: (wide), zero beyond d; edges: sorted keys shift * n + i of pairs to leave
+ * out, those of the l-th shift from at[2 l] to at[2 l + 1]; line: scale, offset, m, c1, c2.
+ * room: floats for z and its gradient in that order, 2 n wide, and wide (wide + 3) more; wide: d, or the next multiple of
+ * LANES. to_z: (n, d). moment: wide (wide + 1) numbers of room, and sums: inner and squares, the sums of z_i . z_j
+ * and of its square over all pairs, then nine sums (see above) of the diagonal and nine of the shifted pairs.
+ */
+ENTRY void pair_estimate(
+    const float *z, int64_t n, int64_t d, int64_t wide, const int32_t *order, const float *signs, const int64_t *ring,
+    int64_t shifts, const int64_t *edges, const int64_t *at, const double *line, double weight, float *room, float *to_z,
+    double *moment, double *sums)
+{
+    /* The usual width is a constant, for the compiler to unroll. */
+    if (wide == 16)
+        estimate(z, n, d, 16, order, signs, ring, shifts, edges, at, line, weight, room, to_z, moment, sums);
+    else
+        estimate(z, n, d, wide, order, signs, ring, shifts, edges, at, line, weight, room, to_z, moment, sums);
+}
+
+/* One step of Adam on an array of n numbers; `first` and `second` are its running means. Numbers too small to be normal
+ * are taken as zero: a mean that fades out, as those of weights without a gradient do, would make every step twenty times
+ * as slow.
+ */
+ENTRY void adam(
+    float *restrict x, const float *restrict gradient, float *restrict first, float *restrict second, int64_t n,
+    float take_first, float keep_second, float take_second, float rate, float root, float eps)
+{
+    unsigned mode = _mm_getcsr();
+    _mm_setcsr(mode | 0x8040);
+    for (int64_t i = 0; i < n; i++) {
+        float g = gradient[i];
+        float m = first[i] + take_first * (g - first[i]);
+        float v = second[i] * keep_second + take_second * g * g;
+        first[i] = m;
+        second[i] = v;
+        x[i] -= rate * m / (sqrtf(v) / root + eps);
+    }
+    _mm_setcsr(mode);
+}
+
+/* Rows of a sparse matrix times x, `vectors` vectors of columns at a time from number `from` on. */
+INLINE void product_columns(
+    const int32_t *pointers, const int32_t *columns, const float *values, int64_t rows, const float *x, int64_t d,
+    int64_t from, int vectors, float *out)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        vec total[4] = {0};
+        for (int32_t e = pointers[i]; e < pointers[i + 1]; e++) {
+            const float *row = x + (int64_t)columns[e] * d + from;
+            for (int l = 0; l < vectors; l++)
+                total[l] += values[e] * load(row + l * LANES);
+        }
+        for (int l = 0; l < vectors; l++)
+            store(out + i * d + from + l * LANES, total[l]);
+    }
+}
+
+/* out (rows, d) of a matrix in compressed sparse rows times x (., d). */
+ENTRY void sparse_product(
+    const int32_t *pointers, const int32_t *columns, const float *values, int64_t rows, const float *x, int64_t d,
+    float *out)
+{
+    int64_t k = 0;
+    for (; k + 4 * LANES <= d; k += 4 * LANES)
+        product_columns(pointers, columns, values, rows, x, d, k, 4, out);
+    for (; k + 2 * LANES <= d; k += 2 * LANES)
+        product_columns(pointers, columns, values, rows, x, d, k, 2, out);
+    for (; k + LANES <= d; k += LANES)
+        product_columns(pointers, columns, values, rows, x, d, k, 1, out);
+    for (int64_t i = 0; k < d && i < rows; i++) {
+        float total[LANES] = {0};
+        for (int32_t e = pointers[i]; e < pointers[i + 1]; e++)
+            for (int64_t l = k; l < d; l++)
+                total[l - k] += values[e] * x[(int64_t)columns[e] * d + l];
+        for (int64_t l = k; l < d; l++)
+            out[i * d + l] = total[l - k];
+    }
+}
+
+INLINE vec clamp(vec x, float low, float high) { return choose(x < low, all(low), choose(x > high, all(high), x)); }
+
+/* Rows [mu, log sigma] (n, 2 d) apart: mu, log sigma within [low, high], and sigma. */
+ENTRY void gaussian(
+    const float *parameters, int64_t n, int64_t d, float low, float high, float *mu, float *log_sigma, float *sigma)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const float *from = parameters + 2 * i * d;
+        int64_t at = i * d, k = 0;
+        for (; k + LANES <= d; k += LANES, at += LANES) {
+            vec s = clamp(load(from + d + k), low, high);
+            store(mu + at, load(from + k));
+            store(log_sigma + at, s);
+            /* What is not finite stays so. */
+            store(sigma + at, exponential(s) + s * 0.0f);
+        }
+        for (; k < d; k++, at++) {
+            vec s = clamp(all(from[d + k]), low, high);
+            mu[at] = from[k];
+            log_sigma[at] = s[0];
+            sigma[at] = (exponential(s) + s * 0.0f)[0];
+        }
+    }
+}
+
+/* The gradient in the parameters from those in the three. */
+ENTRY void gaussian_gradient(
+    const float *of_mu, const float *of_log, const float *of_sigma, const float *log_sigma, const float *sigma,
+    int64_t n, int64_t d, float low, float high, float *out)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float *to = out + 2 * i * d;
+        int64_t at = i * d, k = 0;
+        for (; k + LANES <= d; k += LANES, at += LANES) {
+            vec s = load(log_sigma + at), total = load(of_log + at) + load(of_sigma + at) * load(sigma + at);
+            store(to + k, load(of_mu + at));
+            store(to + d + k, (vec)((ivec)total & (s > low) & (s < high)));
+        }
+        for (; k < d; k++, at++) {
+            to[k] = of_mu[at];
+            to[d + k] =
+                log_sigma[at] > low && log_sigma[at] < high ? of_log[at] + of_sigma[at] * sigma[at] : 0;
+        }
+    }
+}
+
+/* sum (mu^2 + r^2 - 1) / 2 - log r of each of n rows of `width` numbers. */
+ENTRY void divergence(
+    const float *mu, const float *r, const float *log_r, int64_t n, int64_t width, float *out)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const float *a = mu + i * width, *b = r + i * width, *c = log_r + i * width;
+        double total = 0;
+        for (int64_t start = 0; start < width; start += CHUNK) {
+            int64_t stop = start + CHUNK < width ? start + CHUNK : width, k = start;
+            vec part = all(0.0f);
+            for (; k + LANES <= stop; k += LANES) {
+                vec m = load(a + k), s = load(b + k);
+                part += 0.5f * (m * m + s * s) - (load(c + k) + 0.5f);
+            }
+            total += sum(part);
+            for (; k < stop; k++)
+                total += 0.5f * (a[k] * a[k] + b[k] * b[k]) - (c[k] + 0.5f);
+        }
+        out[i] = (float)total;
+    }
+}
+
+/* Its gradient in mu and r: they times the row's weight. */
+ENTRY void divergence_gradient(
+    const float *mu, const float *r, const float *weight, int64_t n, int64_t width, float *to_mu, float *to_r)
+{
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = i * width; k < (i + 1) * width; k++) {
+            to_mu[k] = weight[i] * mu[k];
+            to_r[k] = weight[i] * r[k];
+        }
+}

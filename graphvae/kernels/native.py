@@ -1,0 +1,312 @@
+"""The float32 CPU kernels in C, where a compiler was at hand when the package was installed; see ``native.c``.
+
+Each function here has a twin of torch operators, which is the reference and serves all other machines and precisions;
+:func:`library` is None there. None of them differentiates: the autograd functions that call them do.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+__all__ = [
+    "adam",
+    "divergence",
+    "divergence_gradient",
+    "edge_and_node_terms",
+    "edge_dots",
+    "edge_gradient",
+    "gaussian",
+    "gaussian_gradient",
+    "library",
+    "native_runs_on",
+    "pair_estimate",
+    "pair_sums",
+    "softplus_terms",
+    "sparse_product",
+]
+
+LEVELS = {"AVX2": "v3", "AVX512": "v4"}
+# Numbers in the widest vector, and what rows are padded to.
+LANES, STEP = 16, 32
+# Pairs, and numbers to read or write, below which a second thread would come too late.
+WORTH_THREADS = {"pairs": 1 << 24, "numbers": 1 << 20}
+
+POINTER, COUNT, SINGLE, DOUBLE = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float, ctypes.c_double
+SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "pair_sums": (None, [POINTER] * 3 + [COUNT] * 3 + [SINGLE] + [COUNT] * 2 + [POINTER] * 3),
+    "softplus_terms": (DOUBLE, [POINTER, COUNT, POINTER, POINTER]),
+    "edge_and_node_terms": (
+        None,
+        [POINTER] * 2 + [COUNT] * 2 + [POINTER] * 2 + [COUNT] + [SINGLE] * 2 + [POINTER] * 2 + [SINGLE] + [POINTER] * 2,
+    ),
+    "edge_dots": (None, [POINTER] * 2 + [COUNT] + [POINTER] * 2 + [COUNT, POINTER]),
+    "edge_gradient": (None, [POINTER] * 2 + [COUNT] + [POINTER] * 2 + [COUNT] + [POINTER] * 2),
+    "pair_estimate": (
+        None,
+        [POINTER] + [COUNT] * 3 + [POINTER] * 3 + [COUNT] + [POINTER] * 3 + [DOUBLE] + [POINTER] * 4,
+    ),
+    "adam": (None, [POINTER] * 4 + [COUNT] + [SINGLE] * 6),
+    "sparse_product": (None, [POINTER] * 3 + [COUNT, POINTER, COUNT, POINTER]),
+    "gaussian": (None, [POINTER] + [COUNT] * 2 + [SINGLE] * 2 + [POINTER] * 3),
+    "gaussian_gradient": (None, [POINTER] * 5 + [COUNT] * 2 + [SINGLE] * 2 + [POINTER]),
+    "divergence": (None, [POINTER] * 3 + [COUNT] * 2 + [POINTER]),
+    "divergence_gradient": (None, [POINTER] * 3 + [COUNT] * 2 + [POINTER] * 2),
+}
+
+
+@cache
+def library() -> Any:
+    """The library for this processor, or None: not compiled here, or from another source than ``native.c`` is now."""
+    here = Path(__file__).parent
+    level = LEVELS.get(torch.backends.cpu.get_cpu_capability())
+    path = here / f"_native_{level}.so"
+    if level is None or not path.is_file():
+        return None
+    found = ctypes.CDLL(str(path))
+    found.digest.restype = ctypes.c_char_p
+    if found.digest().decode() != hashlib.sha256((here / "native.c").read_bytes()).hexdigest():
+        return None
+    for name, (result, arguments) in SIGNATURES.items():
+        function = getattr(found, name)
+        function.restype, function.argtypes = result, arguments
+    return found
+
+
+def native_runs_on(*tensors: Tensor) -> bool:
+    """Whether the kernels take these: float32, on a CPU for which there is a library."""
+    for each in tensors:
+        if each.dtype != torch.float32 or not each.is_cpu:
+            return False
+    return library() is not None
+
+
+def pair_sums(z: Tensor, scale: Tensor, bias: Tensor, signature: Tensor | None) -> tuple[float, Tensor, float]:
+    """What :data:`graphvae.kernels.pairs.Sums` says, with its gradient, in tiles of the library's own."""
+    n, d = z.shape
+    width = -(-n // STEP) * STEP
+    right = pad(z.detach(), (0, 0, 0, width - n))
+    left = right * scale if signature is None else right * (scale * signature)
+    across = right.T.contiguous()
+    threads = _threads(n * n, "pairs")
+
+    def part(index: int) -> tuple[Tensor, Tensor]:
+        rows, columns, sums = z.new_zeros(width, d), z.new_zeros(d, width), torch.empty(2, dtype=torch.float64)
+        given = *(_at(each) for each in (left, right, across)), n, width, d, float(bias), index, threads
+        library().pair_sums(*given, _at(rows), _at(columns), _at(sums))
+        return sums, rows.add_(columns.T)
+
+    parts = [part(0)] if threads == 1 else list(_pool(threads).map(part, range(threads)))
+    value, sigmoids = torch.stack([sums for sums, _ in parts]).sum(0).tolist()
+    g = parts[0][1]
+    for _, other in parts[1:]:
+        g.add_(other)
+    return value, g[:n], sigmoids
+
+
+def softplus_terms(s: Tensor, weights: Sequence[float]) -> tuple[float, Tensor]:
+    """The sum of :func:`graphvae.kernels.softplus.softplus_terms` over all of ``s``, and its slope in every number.
+
+    Args:
+        s: logits.
+        weights: ``plus, minus, c0, c1, c2, around``.
+    """
+    s = s.detach().contiguous()
+    slope = torch.empty_like(s)
+    return library().softplus_terms(_at(s), s.numel(), _singles(weights), _at(slope)), slope
+
+
+def edge_and_node_terms(
+    z: Tensor,
+    signature: Tensor | None,
+    pairs: Tensor,
+    scale: float,
+    bias: float,
+    on_edges: Sequence[float],
+    on_nodes: Sequence[float],
+    factor: float,
+    g: Tensor | None,
+) -> list[float]:
+    """Terms of the edges ``pairs`` and of the diagonal, with weights as in :func:`softplus_terms`.
+
+    Multiplies ``g`` ``(N, D)`` by ``factor`` and adds the gradient in ``z``.
+
+    Returns:
+        of the edges and then of the diagonal, sums of the terms, of their slopes, and of slopes times inner products.
+    """
+    sums, (u, v) = (DOUBLE * 6)(), _ends(pairs)
+    library().edge_and_node_terms(
+        *(_at(z), _at(signature), *z.shape, u, v, pairs.shape[1]),
+        *(scale, bias, _singles(on_edges), _singles(on_nodes), factor, _at(g), sums),
+    )
+    return list(sums)
+
+
+def edge_dots(z: Tensor, signature: Tensor | None, pairs: Tensor) -> Tensor:
+    """``(E,)`` inner products of rows of ``z`` ``(N, D)``, all three contiguous."""
+    dots = z.new_empty(pairs.shape[1])
+    u, v = _ends(pairs)
+    library().edge_dots(_at(z), _at(signature), z.shape[1], u, v, len(dots), _at(dots))
+    return dots
+
+
+def edge_gradient(z: Tensor, signature: Tensor | None, pairs: Tensor, weight: Tensor, g: Tensor) -> Tensor:
+    """Adds to ``g`` the gradient in ``z``, both ``(N, D)``, of the sum of ``weight`` ``(E,)`` times the edges' dots."""
+    weight, (u, v) = weight.contiguous(), _ends(pairs)
+    library().edge_gradient(_at(z), _at(signature), z.shape[1], u, v, len(weight), _at(weight), _at(g))
+    return g
+
+
+def pair_estimate(
+    z: Tensor,
+    order: Tensor,
+    signature: Tensor | None,
+    shifts: Sequence[int],
+    edge_keys: Tensor,
+    line: Sequence[float],
+    weight: float,
+) -> tuple[list[float], Tensor]:
+    """What :mod:`graphvae.kernels.control_variate` needs of ``z``, in one pass over the nodes for each shift.
+
+    Args:
+        z: ``(N, D)``.
+        order: ``(N,)`` int32, the nodes' order in the ring.
+        signature: ``(D,)`` signs, or None.
+        shifts: R of them.
+        edge_keys: ``(2 E,)`` sorted ``k N + i``: shift k takes the i-th node of the ring to the other end of an edge.
+        line: ``scale, offset, m, c1, c2`` of the residual.
+        weight: of a shifted pair beside one of the diagonal.
+
+    Returns:
+        20 sums: ``z_i . z_j`` and its square over all pairs, then of ``1, t, p, f, dot, t t, t p, t dot, p dot`` over
+        the diagonal, and over the shifted pairs; and ``(N, D)``, the gradient but for ``2 scale signs``.
+    """
+    (n, d), z = z.shape, z.detach().contiguous()
+    wide = -(-d // LANES) * LANES
+    signs = pad(z.new_ones(d) if signature is None else signature, (0, wide - d))
+    room, to_z = z.new_empty(2 * n * wide + wide * (wide + 3)), torch.empty_like(z)
+    doubles = np.empty(wide * (wide + 1) + 20 + len(line))
+    moment, sums, given = doubles[: -20 - len(line)], doubles[-20 - len(line) : -len(line)], doubles[-len(line) :]
+    given[:] = line
+    ring = np.array(shifts, dtype=np.int64)
+    # numpy's search takes microseconds where torch's takes tens of them.
+    at = edge_keys.numpy().searchsorted(np.stack([ring * n, ring * n + n], 1).ravel())
+    library().pair_estimate(
+        *(_at(z), n, d, wide, _at(order), _at(signs), ring.ctypes.data, len(ring), _at(edge_keys), at.ctypes.data),
+        *(given.ctypes.data, weight, _at(room), _at(to_z), moment.ctypes.data, sums.ctypes.data),
+    )
+    return sums.tolist(), to_z
+
+
+def adam(
+    x: Tensor,
+    gradient: Tensor,
+    first: Tensor,
+    second: Tensor,
+    rate: float,
+    betas: tuple[float, float],
+    steps: int,
+    eps: float,
+) -> None:
+    """One step of Adam in place, the ``steps``-th; all four of one shape, contiguous."""
+    (b1, b2), gradient = betas, gradient.contiguous()
+    arrays = [each.data_ptr() for each in (x, gradient, first, second)]
+    rates = 1 - b1, b2, 1 - b2, rate / (1 - b1**steps), math.sqrt(1 - b2**steps), eps
+
+    def part(start: int, stop: int) -> None:
+        library().adam(*(each + 4 * start for each in arrays), stop - start, *rates)
+
+    _in_parts(part, x.numel(), x.numel())
+
+
+def sparse_product(pointers: Tensor, columns: Tensor, values: Tensor, x: Tensor) -> Tensor:
+    """``(M, D)`` of a matrix in compressed sparse rows, indices int32, times ``x`` ``(N, D)``."""
+    x, (rows, d) = x.detach().contiguous(), (pointers.shape[0] - 1, x.shape[1])
+    out = x.new_empty(rows, d)
+    given = pointers.data_ptr(), columns.data_ptr(), values.data_ptr(), x.data_ptr(), out.data_ptr()
+
+    def part(start: int, stop: int) -> None:
+        lead, *matrix, whole, into = given
+        library().sparse_product(lead + 4 * start, *matrix, stop - start, whole, d, into + 4 * start * d)
+
+    _in_parts(part, rows, values.shape[0] * d)
+    return out
+
+
+def gaussian(parameters: Tensor, low: float, high: float) -> tuple[Tensor, Tensor, Tensor]:
+    """``mu``, ``log sigma`` within the bounds and ``sigma`` ``(*, D)`` of ``parameters`` ``(*, 2 D)``."""
+    parameters, d = parameters.contiguous(), parameters.shape[-1] // 2
+    mu, log_sigma, sigma = (parameters.new_empty(*parameters.shape[:-1], d) for _ in range(3))
+    rows = parameters.numel() // max(2 * d, 1)
+    library().gaussian(_at(parameters), rows, d, low, high, _at(mu), _at(log_sigma), _at(sigma))
+    return mu, log_sigma, sigma
+
+
+def gaussian_gradient(grads: Sequence[Tensor], log_sigma: Tensor, sigma: Tensor, low: float, high: float) -> Tensor:
+    """``(*, 2 D)`` gradient in the parameters of :func:`gaussian` from those in its three results ``(*, D)``."""
+    of, d = [each.contiguous() for each in grads], sigma.shape[-1]
+    out = sigma.new_empty(*sigma.shape[:-1], 2 * d)
+    given = *(_at(each) for each in (*of, log_sigma, sigma)), sigma.numel() // max(d, 1), d, low, high
+    library().gaussian_gradient(*given, _at(out))
+    return out
+
+
+def divergence(mu: Tensor, r: Tensor, log_r: Tensor, dims: int) -> Tensor:
+    """``sum (mu² + r² - 1) / 2 - log r`` over the last ``dims`` dimensions; the first two contiguous."""
+    log_r, out = log_r.contiguous(), mu.new_empty(mu.shape[: mu.dim() - dims])
+    library().divergence(_at(mu), _at(r), _at(log_r), out.numel(), mu.numel() // max(out.numel(), 1), _at(out))
+    return out
+
+
+def divergence_gradient(mu: Tensor, r: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradients of :func:`divergence` in its first two arguments, times ``weight`` of the shape of its result."""
+    weight, to_mu, to_r = weight.contiguous(), torch.empty_like(mu), torch.empty_like(r)
+    sizes = weight.numel(), mu.numel() // max(weight.numel(), 1)
+    library().divergence_gradient(_at(mu), _at(r), _at(weight), *sizes, _at(to_mu), _at(to_r))
+    return to_mu, to_r
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)
+
+
+def _threads(work: int, of: str) -> int:
+    return torch.get_num_threads() if work >= WORTH_THREADS[of] else 1
+
+
+def _in_parts(part: Callable[[int, int], None], count: int, numbers: int) -> None:
+    """``part`` of a first and a last thing, so that all ``count`` are done, by as many threads as ``numbers`` is worth.
+
+    They run at once: the library holds no lock of Python's.
+    """
+    threads = _threads(numbers, "numbers")
+    if threads == 1:
+        part(0, count)
+    else:
+        bounds = [count * index // threads for index in range(threads + 1)]
+        list(_pool(threads).map(part, bounds[:-1], bounds[1:]))
+
+
+def _at(x: Tensor | None) -> int | None:
+    return None if x is None else x.data_ptr()
+
+
+def _singles(numbers: Sequence[float]) -> Any:
+    return (SINGLE * len(numbers))(*numbers)
+
+
+def _ends(pairs: Tensor) -> tuple[int, int]:
+    """Where the first and where the second nodes lie."""
+    return pairs.data_ptr(), pairs.data_ptr() + 8 * pairs.shape[1]

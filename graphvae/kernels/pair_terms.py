@@ -1,0 +1,173 @@
+"""``pair_terms``: a weighted sum over the pairs of a graph, its edges and its diagonal, and the gradient in one pass.
+
+Every objective over all pairs is one: with logits ``s_ij = scale z_i . z_j + bias``
+
+    all_pairs sum_ij softplus(s_ij) + sum_edges w(s_uv) + sum_i v(s_ii),
+
+where w and v are weighted sums of softplus(s), softplus(-s) and s. Taken term by term by automatic differentiation, a
+step on a small graph spends its time on the terms' own bookkeeping; here there is one gradient for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from graphvae.kernels import native
+from graphvae.kernels.control_variate import ControlVariate, draw_shifts, estimate_and_gradient
+from graphvae.kernels.edges import EdgeSet, add_gradient, dots
+from graphvae.kernels.pairs import sums_and_gradient, times
+from graphvae.kernels.softplus import terms_and_slope
+
+__all__ = ["PairWeights", "pair_terms"]
+
+
+class PairWeights(NamedTuple):
+    """``plus softplus(s) + minus softplus(-s) + linear s``: what one pair of logit ``s`` adds."""
+
+    plus: float = 0.0
+    minus: float = 0.0
+    linear: float = 0.0
+
+
+def pair_terms(
+    z: Tensor,
+    scale: Tensor,
+    bias: Tensor,
+    edges: EdgeSet,
+    all_pairs: float,
+    on_edges: PairWeights,
+    on_diagonal: PairWeights,
+    *,
+    signature: Tensor | None = None,
+    variate: ControlVariate | None = None,
+    block: int | None = None,
+) -> Tensor:
+    """``all_pairs sum_ij softplus(s_ij)`` over all N² ordered pairs, plus terms of the edges and of the diagonal; nats.
+
+    Args:
+        z: ``(N, D)`` latent positions.
+        scale, bias: ``()``; ``s_ij = scale z_i . z_j + bias``.
+        edges: each counts once.
+        all_pairs: weight of the sum over all pairs.
+        on_edges, on_diagonal: what their logits add.
+        signature: ``(D,)`` factors of the products of the dimensions; None is all ones.
+        variate: take the sum over all pairs by an unbiased estimate with this state, made with the very same edges;
+            None takes it exactly.
+        block: rows in a tile of the exact sum; None picks.
+
+    Returns:
+        ``()`` in the dtype of ``z``; differentiable once in ``z``, ``scale`` and ``bias``.
+    """
+    if not torch.is_grad_enabled():
+        z, scale, bias = z.detach(), scale.detach(), bias.detach()
+    return _PairTerms.apply(z, scale, bias, edges, all_pairs, on_edges, on_diagonal, signature, variate, block)
+
+
+class _PairTerms(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        z: Tensor,
+        scale: Tensor,
+        bias: Tensor,
+        edges: EdgeSet,
+        all_pairs: float,
+        on_edges: PairWeights,
+        on_diagonal: PairWeights,
+        signature: Tensor | None,
+        variate: ControlVariate | None,
+        block: int | None,
+    ) -> Tensor:
+        wanted, z = ctx.needs_input_grad[:3], z.contiguous()
+        gradient: Any
+        value: Any
+        polynomial, around = (0.0, on_edges.linear, 0.0), 0.0
+        if variate is None:
+            value, *gradient = sums_and_gradient(z, scale, bias, block, signature, wanted)
+        else:
+            given = z, scale, bias, signature, wanted, variate, draw_shifts(len(z))
+            value, *gradient = estimate_and_gradient(*given, trained=any(wanted))
+            # Of the edges, in both directions, the estimate leaves out the residual: it needs their logits.
+            twice, (around, c0, c1, c2) = 2 * all_pairs, variate.coefficients
+            on_edges = on_edges._replace(plus=on_edges.plus + twice)
+            polynomial = on_edges.linear * around - twice * c0, on_edges.linear - twice * c1, -twice * c2
+
+        by_edge = on_edges.plus, on_edges.minus, *polynomial, around
+        by_node = on_diagonal.plus, on_diagonal.minus, 0.0, on_diagonal.linear, 0.0, 0.0
+        terms = _natively if any(wanted) and native.native_runs_on(z) else _by_torch
+        total, *gradient = terms(
+            z, scale, bias, signature, edges, by_edge, by_node, wanted, all_pairs, all_pairs * value, *gradient
+        )
+        ctx.save_for_backward(*gradient)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return *(times(grads[0], each) for each in ctx.saved_tensors), *[None] * 7
+
+
+def _by_torch(
+    z: Tensor,
+    scale: Tensor,
+    bias: Tensor,
+    signature: Tensor | None,
+    edges: EdgeSet,
+    by_edge: Sequence[float],
+    by_node: Sequence[float],
+    wanted: Sequence[bool],
+    all_pairs: float,
+    total: Any,
+    to_z: Any,
+    to_scale: Any,
+    to_bias: Any,
+) -> tuple[Tensor, Any, Any, Any]:
+    """``total``, of all pairs, with the terms of edges and diagonal; and its derivatives, from those of all pairs."""
+    signed, gradient = z if signature is None else z * signature, any(wanted)
+    along, squares = dots(z, edges, signature), torch.linalg.vecdot(signed, z)
+    parts, slopes = [], []
+    for inner, (plus, minus, *polynomial, around) in ((along, by_edge), (squares, by_node)):
+        c0, c1, c2 = polynomial
+        part, slope = terms_and_slope(inner * scale + bias, plus, minus, (c0, c1, c2), around, gradient)
+        parts.append(part)
+        slopes.append(cast("Tensor", slope))
+    of_edges, own = slopes
+    if wanted[0]:
+        to_z = to_z.mul_(2 * all_pairs * scale).addcmul_(signed, (2 * scale * own).unsqueeze(1))
+        add_gradient(to_z, of_edges * scale, z, edges, signature)
+    if wanted[1]:
+        to_scale = all_pairs * to_scale + of_edges.dot(along) + own.dot(squares)
+    if wanted[2]:
+        to_bias = all_pairs * to_bias + of_edges.sum() + own.sum()
+    return (total + sum(parts)).to(z.dtype), to_z, to_scale, to_bias
+
+
+def _natively(
+    z: Tensor,
+    scale: Tensor,
+    bias: Tensor,
+    signature: Tensor | None,
+    edges: EdgeSet,
+    by_edge: Sequence[float],
+    by_node: Sequence[float],
+    wanted: Sequence[bool],
+    all_pairs: float,
+    total: Any,
+    to_z: Any,
+    to_scale: Any,
+    to_bias: Any,
+) -> tuple[Tensor, Any, Any, Any]:
+    """The same in C, and with Python's numbers, at a tenth of the cost of tensors that hold one."""
+    wide, g = float(scale), to_z if wanted[0] else None
+    given = z, signature, edges.pairs, wide, float(bias), by_edge, by_node, 2 * all_pairs * wide, g
+    of_edges, slope, scaled, of_nodes, own, own_scaled = native.edge_and_node_terms(*given)
+    if wanted[1]:
+        to_scale = scale.new_tensor(all_pairs * float(to_scale) + scaled + own_scaled)
+    if wanted[2]:
+        to_bias = scale.new_tensor(all_pairs * float(to_bias) + slope + own)
+    return z.new_tensor(float(total) + of_edges + of_nodes), g, to_scale, to_bias
