@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -194,19 +193,17 @@ def pair_estimate(
     """
     (n, d), z = z.shape, z.detach().contiguous()
     wide = -(-d // LANES) * LANES
-    signs = pad(z.new_ones(d) if signature is None else signature, (0, wide - d))
+    signs = _ones(d, wide) if signature is None else pad(signature, (0, wide - d))
     room, to_z = z.new_empty(2 * n * wide + wide * (wide + 3)), torch.empty_like(z)
-    doubles = np.empty(wide * (wide + 1) + 20 + len(line))
-    moment, sums, given = doubles[: -20 - len(line)], doubles[-20 - len(line) : -len(line)], doubles[-len(line) :]
-    given[:] = line
-    ring = np.array(shifts, dtype=np.int64)
+    moment, sums = (DOUBLE * (wide * (wide + 1)))(), (DOUBLE * 20)()
     # numpy's search takes microseconds where torch's takes tens of them.
-    at = edge_keys.numpy().searchsorted(np.stack([ring * n, ring * n + n], 1).ravel())
+    at = edge_keys.numpy().searchsorted([bound for k in shifts for bound in (k * n, k * n + n)]).tolist()
+    ring, given = (COUNT * len(shifts))(*shifts), (DOUBLE * len(line))(*line)
     library().pair_estimate(
-        *(_at(z), n, d, wide, _at(order), _at(signs), ring.ctypes.data, len(ring), _at(edge_keys), at.ctypes.data),
-        *(given.ctypes.data, weight, _at(room), _at(to_z), moment.ctypes.data, sums.ctypes.data),
+        *(_at(z), n, d, wide, _at(order), _at(signs), ring, len(shifts), _at(edge_keys), (COUNT * len(at))(*at)),
+        *(given, weight, _at(room), _at(to_z), moment, sums),
     )
-    return sums.tolist(), to_z
+    return list(sums), to_z
 
 
 def adam(
@@ -275,6 +272,11 @@ def divergence_gradient(mu: Tensor, r: Tensor, weight: Tensor) -> tuple[Tensor, 
     sizes = weight.numel(), mu.numel() // max(weight.numel(), 1)
     library().divergence_gradient(_at(mu), _at(r), _at(weight), *sizes, _at(to_mu), _at(to_r))
     return to_mu, to_r
+
+
+@cache
+def _ones(count: int, width: int) -> Tensor:
+    return pad(torch.ones(count), (0, width - count))
 
 
 @cache

@@ -59,11 +59,13 @@ def graph_step(
             free_bits=objective.free_bits,
         )
         beta = options["beta"] * min(1.0, epoch / max(options["kl_warmup"], 1))
-        reconstruction, kl = terms.log_likelihood.mean(), terms.kl.mean()
+        mean = terms.mean()
+        reconstruction, kl = mean.log_likelihood, mean.kl
         if objective.importance_weighted:
             loss = objective.loss(terms.iwae(), torch.zeros_like(kl), inputs.num_nodes)
         else:
-            loss = objective.loss(reconstruction, kl + terms.shortfall, inputs.num_nodes, beta)
+            charged = kl + terms.shortfall if objective.free_bits else kl
+            loss = objective.loss(reconstruction, charged, inputs.num_nodes, beta)
         named = {"reconstruction": reconstruction, **({"kl": kl} if family.variational else {})}
         if adversary is not None:
             named["fooling"] = adversary.fooling(terms.z, prior)

@@ -76,4 +76,4 @@ class MaskedEdges:
 
     def loss(self, reconstruction: Tensor, kl: Tensor, num_nodes: int, beta: float = 1.0) -> Tensor:
         """``()`` the loss to minimise, from terms in (weighted) nats."""
-        return -(reconstruction - beta * kl) / float(num_nodes * num_nodes)
+        return torch.sub(reconstruction, kl, alpha=beta) / -float(num_nodes * num_nodes)

@@ -63,7 +63,7 @@ class Objective:
 
     def loss(self, reconstruction: Tensor, kl: Tensor, num_nodes: int, beta: float = 1.0) -> Tensor:
         """``()`` the loss to minimise, from terms in nats."""
-        return -(reconstruction - beta * kl) / self.divisor(num_nodes)
+        return torch.sub(reconstruction, kl, alpha=beta) / -self.divisor(num_nodes)
 
     def choose_path(
         self, num_nodes: int, num_edges: int, latent_dim: int, device: torch.device, inner_product: bool = True

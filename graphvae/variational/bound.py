@@ -46,7 +46,7 @@ class Bound:
 
     def mean(self) -> Bound:
         """The bound whose terms ``()`` are the means over samples and data; its :meth:`elbo` is the data's mean."""
-        return replace(self, log_likelihood=self.log_likelihood.mean(), kl=self.kl.mean())
+        return replace(self, log_likelihood=_mean(self.log_likelihood), kl=_mean(self.kl))
 
     def iwae(self) -> Tensor:
         """``(*batch)`` importance-weighted bound ``log 1/S sum_s p(x, z_s) / q(z_s | x)``.
@@ -116,6 +116,11 @@ def bound(
         kl = posterior.log_prob(z) - prior.log_prob(z)
     shortfall = _shortfall(posterior, prior, kl, free_bits) if free_bits else 0.0
     return Bound(likelihood(z).log_prob(target), kl, z, analytic, shortfall)
+
+
+def _mean(x: Tensor) -> Tensor:
+    """The mean; of one number, itself, without the two operators that this would take."""
+    return x.reshape(()) if x.numel() == 1 else x.mean()
 
 
 def _shortfall(posterior: Distribution, prior: Distribution, kl: Tensor, free_bits: float) -> Tensor:

@@ -71,7 +71,11 @@ class DiagonalNormal(Independent):
 
     def rsample(self, sample_shape: Size | list[int] | tuple[int, ...] = Size()) -> Tensor:  # noqa: B008 - torch's signature
         """``loc + scale eps`` with standard normal ``eps``: ``(*sample_shape, *batch, *event)``."""
-        eps = normal._standard_normal(Size(sample_shape) + self.loc.shape, self.loc.dtype, self.loc.device)
+        shape = Size(sample_shape) + self.loc.shape
+        eps = normal._standard_normal(shape, self.loc.dtype, self.loc.device)
+        if eps.numel() == self.loc.numel():
+            # One draw, as training takes: in the shape of loc, the gradient needs no sums over draws.
+            return (self.loc + self.one_or_all * eps.view(self.loc.shape)).view(shape)
         return self.loc + self.one_or_all * eps
 
     def log_prob(self, value: Tensor) -> Tensor:
