@@ -1,8 +1,8 @@
-"""The two places where a Gaussian posterior meets every number of its parameters, in one pass each way.
+"""The places where a Gaussian posterior meets every number of its parameters, in one pass each way.
 
-``gaussian_parameters`` takes what a network puts out apart, and ``standard_divergence`` is the closed-form KL
-divergence from the standard normal. Written in tensors by automatic differentiation they are a dozen passes, which on
-small models is a good part of a training step.
+``gaussian_parameters`` takes what a network puts out apart, ``standard_divergence`` is the closed-form KL divergence
+from the standard normal, and ``gaussian_draw`` is all of it at once, with a sample. Written in tensors by automatic
+differentiation they are a dozen passes, which on small models is a good part of a training step.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn.functional import hardtanh
 
 from graphvae.kernels import native
 
-__all__ = ["gaussian_parameters", "standard_divergence", "sum_last"]
+__all__ = ["gaussian_draw", "gaussian_parameters", "standard_divergence", "sum_last"]
 
 
 def gaussian_parameters(parameters: Tensor, low: float, high: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -45,6 +45,33 @@ class _Parameters(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         log_sigma, sigma = ctx.saved_tensors
         return native.gaussian_gradient(grads, log_sigma, sigma, *ctx.bounds), None, None
+
+
+def gaussian_draw(parameters: Tensor, eps: Tensor, low: float, high: float, dims: int) -> tuple[Tensor, Tensor]:
+    """``z = mu + sigma eps`` ``(*, D)`` and the divergence from the standard normal, for :func:`gaussian_parameters`.
+
+    The divergence is summed over the last ``dims`` dimensions, at least one; both are differentiable once.
+    """
+    if native.native_runs_on(parameters, eps):
+        return _Draw.apply(parameters, eps, low, high, dims)
+    mu, log_sigma, sigma = gaussian_parameters(parameters, low, high)
+    return mu + sigma * eps, standard_divergence(mu, sigma, log_sigma, dims)
+
+
+class _Draw(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, parameters: Tensor, eps: Tensor, low: float, high: float, dims: int) -> tuple[Tensor, Tensor]:
+        parameters, eps, vectors = parameters.contiguous(), eps.contiguous(), eps.shape[-dims:-1].numel()
+        divergences = eps.new_zeros(eps.shape[: eps.dim() - dims])
+        z, sigma = native.gaussian_draw(parameters, eps, divergences, vectors, low, high)
+        ctx.save_for_backward(parameters, eps, sigma)
+        ctx.given = vectors, low, high
+        return z, divergences
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return native.gaussian_draw_gradient(*ctx.saved_tensors, *grads, *ctx.given), None, None, None, None
 
 
 def standard_divergence(mu: Tensor, r: Tensor, log_r: Tensor, dims: int) -> Tensor:

@@ -690,3 +690,60 @@ ENTRY void divergence_gradient(
             to_r[k] = weight[i] * r[k];
         }
 }
+
+/* A draw z = mu + sigma eps (n, d) of the Gaussians with rows [mu, log sigma] (n, 2 d) of parameters, sigma, and the
+ * divergence from the standard normal of each datum, `vectors` rows.
+ */
+ENTRY void gaussian_draw(
+    const float *parameters, const float *eps, int64_t n, int64_t d, int64_t vectors, float low, float high, float *z,
+    float *sigma, float *divergences)
+{
+    double total = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const float *mu = parameters + 2 * i * d, *log_sigma = mu + d;
+        int64_t at = i * d, k = 0;
+        vec part = all(0.0f);
+        float rest = 0;
+        for (; k + LANES <= d; k += LANES, at += LANES) {
+            vec s = clamp(load(log_sigma + k), low, high), m = load(mu + k), r = exponential(s) + s * 0.0f;
+            store(z + at, m + r * load(eps + at));
+            store(sigma + at, r);
+            part += 0.5f * (m * m + r * r) - (s + 0.5f);
+        }
+        for (; k < d; k++, at++) {
+            vec s = clamp(all(log_sigma[k]), low, high);
+            float m = mu[k], r = (exponential(s) + s * 0.0f)[0];
+            z[at] = m + r * eps[at];
+            sigma[at] = r;
+            rest += 0.5f * (m * m + r * r) - (s[0] + 0.5f);
+        }
+        total += sum(part) + rest;
+        if ((i + 1) % vectors == 0) {
+            divergences[i / vectors] = (float)total;
+            total = 0;
+        }
+    }
+}
+
+/* The gradient in its parameters, from those in z (n, d) and in the divergences. */
+ENTRY void gaussian_draw_gradient(
+    const float *parameters, const float *eps, const float *sigma, const float *of_z, const float *of_divergence,
+    int64_t n, int64_t d, int64_t vectors, float low, float high, float *out)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const float *mu = parameters + 2 * i * d, *log_sigma = mu + d;
+        float *to_mu = out + 2 * i * d, *to_log = to_mu + d, weight = of_divergence[i / vectors];
+        int64_t at = i * d, k = 0;
+        for (; k + LANES <= d; k += LANES, at += LANES) {
+            vec s = load(log_sigma + k), r = load(sigma + at), g = load(of_z + at);
+            vec total = g * load(eps + at) * r + weight * (r * r - 1.0f);
+            store(to_mu + k, g + weight * load(mu + k));
+            store(to_log + k, (vec)((ivec)total & (s > low) & (s < high)));
+        }
+        for (; k < d; k++, at++) {
+            float r = sigma[at], total = of_z[at] * eps[at] * r + weight * (r * r - 1.0f);
+            to_mu[k] = of_z[at] + weight * mu[k];
+            to_log[k] = log_sigma[k] > low && log_sigma[k] < high ? total : 0;
+        }
+    }
+}

@@ -27,6 +27,8 @@ __all__ = [
     "edge_dots",
     "edge_gradient",
     "gaussian",
+    "gaussian_draw",
+    "gaussian_draw_gradient",
     "gaussian_gradient",
     "library",
     "native_runs_on",
@@ -61,6 +63,8 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "gaussian": (None, [POINTER] + [COUNT] * 2 + [SINGLE] * 2 + [POINTER] * 3),
     "gaussian_gradient": (None, [POINTER] * 5 + [COUNT] * 2 + [SINGLE] * 2 + [POINTER]),
     "divergence": (None, [POINTER] * 3 + [COUNT] * 2 + [POINTER]),
+    "gaussian_draw": (None, [POINTER] * 2 + [COUNT] * 3 + [SINGLE] * 2 + [POINTER] * 3),
+    "gaussian_draw_gradient": (None, [POINTER] * 5 + [COUNT] * 3 + [SINGLE] * 2 + [POINTER]),
     "divergence_gradient": (None, [POINTER] * 3 + [COUNT] * 2 + [POINTER] * 2),
 }
 
@@ -256,6 +260,37 @@ def gaussian_gradient(grads: Sequence[Tensor], log_sigma: Tensor, sigma: Tensor,
     out = sigma.new_empty(*sigma.shape[:-1], 2 * d)
     given = *(_at(each) for each in (*of, log_sigma, sigma)), sigma.numel() // max(d, 1), d, low, high
     library().gaussian_gradient(*given, _at(out))
+    return out
+
+
+def gaussian_draw(
+    parameters: Tensor, eps: Tensor, divergences: Tensor, vectors: int, low: float, high: float
+) -> tuple[Tensor, Tensor]:
+    """``mu + sigma eps`` and ``sigma`` ``(*, D)`` of contiguous ``parameters`` ``(*, 2 D)``.
+
+    Writes the ``divergences`` from the standard normal, one for every ``vectors`` rows.
+    """
+    z, sigma, d = torch.empty_like(eps), torch.empty_like(eps), eps.shape[-1]
+    given = _at(parameters), _at(eps), eps.numel() // max(d, 1), d, vectors, low, high
+    library().gaussian_draw(*given, _at(z), _at(sigma), _at(divergences))
+    return z, sigma
+
+
+def gaussian_draw_gradient(
+    parameters: Tensor,
+    eps: Tensor,
+    sigma: Tensor,
+    of_z: Tensor,
+    of_divergence: Tensor,
+    vectors: int,
+    low: float,
+    high: float,
+) -> Tensor:
+    """``(*, 2 D)`` gradient in the parameters of :func:`gaussian_draw`, from those in the draw and the divergences."""
+    out, of_z, of_divergence = torch.empty_like(parameters), of_z.contiguous(), of_divergence.contiguous()
+    arrays, d = (parameters, eps, sigma, of_z, of_divergence), eps.shape[-1]
+    sizes = eps.numel() // max(d, 1), d, vectors, low, high
+    library().gaussian_draw_gradient(*(_at(each) for each in arrays), *sizes, _at(out))
     return out
 
 

@@ -183,9 +183,10 @@ def train(
     waiting: list[tuple[int, Any]] = []
     selection = Selection.of(patience)
     module.train()
+    set_mode = _mode_of(module)
     for epoch in range(done + 1, epochs + 1):
         if not module.training:
-            module.train()
+            set_mode(True)
         now = first * (last / first) ** ((epoch - 1) / max(epochs - 1, 1))
         rate = rate.fill_(now) if isinstance(rate, Tensor) else now
         for batch in range(batches):
@@ -201,7 +202,7 @@ def train(
         waiting.clear()
         record = records[-1]
         if validate is not None and (selection is None or epoch % selection.every == 0 or epoch == epochs):
-            module.eval()
+            set_mode(False)
             with seeded(seed, "validate", epoch, device=device):
                 validation = {f"val_{name}": float(value) for name, value in validate().items()}
             _check_finite(epoch, validation)
@@ -229,6 +230,19 @@ def train(
         if not bool(torch.isfinite(parameter).all()):
             raise NonFiniteError(f"epoch {len(history)}: the weights {name} are not finite after the last step")
     return TrainingResult(history, best[0][1] if best else len(history))
+
+
+def _mode_of(module: nn.Module) -> Callable[[bool], Any]:
+    """``module.train``; if no part has one of its own, without what torch does around setting so many attributes."""
+    parts = list(module.modules())
+    if any(type(part).train is not nn.Module.train for part in parts):
+        return module.train
+
+    def set_mode(training: bool) -> None:
+        for part in parts:
+            part.__dict__["training"] = training
+
+    return set_mode
 
 
 def _keep(module: nn.Module, best: list[tuple[float, int, dict[str, Tensor]]], validate: Callable[[], Any]) -> None:

@@ -11,9 +11,9 @@ from torch.distributions import Distribution, Independent, Normal, normal
 from torch.distributions.kl import register_kl
 from torch.nn.functional import mse_loss
 
-from graphvae.kernels.gaussian import standard_divergence, sum_last
+from graphvae.kernels.gaussian import gaussian_draw, gaussian_parameters, standard_divergence, sum_last
 
-__all__ = ["DiagonalNormal", "FullNormal", "Point", "diagonal_normal", "expand_scalar", "sum_vectors"]
+__all__ = ["DiagonalNormal", "FullNormal", "NetworkNormal", "Point", "diagonal_normal", "expand_scalar", "sum_vectors"]
 
 # exp(10) is far beyond any useful standard deviation and far below overflow; PyG's VGAE bounds log sigma at the same.
 MAX_LOG_SCALE = 10.0
@@ -58,6 +58,11 @@ class DiagonalNormal(Independent):
         Distribution.__init__(self, loc.shape[:batch], loc.shape[batch:], validate_args=False)
 
     @property
+    def mean(self) -> Tensor:
+        """``loc``."""
+        return self.loc
+
+    @property
     def stddev(self) -> Tensor:
         """Standard deviations ``(*batch, *event)``."""
         if isinstance(self.one_or_all, Tensor):
@@ -97,6 +102,49 @@ class DiagonalNormal(Independent):
         """For a larger batch."""
         shape = Size(batch_shape) + self.event_shape
         return DiagonalNormal(self.loc.expand(shape), self.stddev.expand(shape), self.reinterpreted_batch_ndims)
+
+
+class NetworkNormal(DiagonalNormal):
+    """The :class:`DiagonalNormal` of ``[mu, log sigma]``, as a network puts them out.
+
+    A draw and the divergence from the standard normal, all that training asks for, come from the parameters in one
+    pass; ``loc`` and the scales are made when something else is asked for.
+
+    Args:
+        parameters: ``(*batch, *event)``, but twice as many numbers in the last dimension.
+        event_dim: number of dimensions of the event.
+    """
+
+    def __init__(self, parameters: Tensor, event_dim: int) -> None:
+        self.parameters, self.standard, self.reinterpreted_batch_ndims = parameters, False, event_dim
+        self.divergence: Tensor | None = None
+        shape = Size((*parameters.shape[:-1], parameters.shape[-1] // 2))
+        batch = len(shape) - event_dim
+        Distribution.__init__(self, shape[:batch], shape[batch:], validate_args=False)
+
+    def __getattr__(self, name: str) -> Any:
+        # Called for what is not there yet.
+        if name not in ("loc", "log_scale", "one_or_all"):
+            raise AttributeError(name)
+        self.loc, self.log_scale, self.one_or_all = gaussian_parameters(self.parameters, MIN_LOG_SCALE, MAX_LOG_SCALE)
+        return self.__dict__[name]
+
+    def rsample(self, sample_shape: Size | list[int] | tuple[int, ...] = Size()) -> Tensor:  # noqa: B008 - torch's signature
+        """As any other; of one draw the divergence from the standard normal is kept for :func:`kl_divergence`."""
+        if Size(sample_shape).numel() != 1 or not self.reinterpreted_batch_ndims:
+            return super().rsample(sample_shape)
+        shape, parameters = self.batch_shape + self.event_shape, self.parameters
+        eps = normal._standard_normal(Size(sample_shape) + shape, parameters.dtype, parameters.device).view(shape)
+        bounds = MIN_LOG_SCALE, MAX_LOG_SCALE
+        z, self.divergence = gaussian_draw(parameters, eps, *bounds, self.reinterpreted_batch_ndims)
+        return z.view(Size(sample_shape) + shape)
+
+
+@register_kl(NetworkNormal, DiagonalNormal)
+def _kl_network(p: NetworkNormal, q: DiagonalNormal) -> Tensor:
+    if q.standard and p.divergence is not None and p.divergence.requires_grad == p.parameters.requires_grad:
+        return p.divergence
+    return _kl_diagonal(p, q)
 
 
 @register_kl(DiagonalNormal, DiagonalNormal)

@@ -15,8 +15,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 
 from graphvae._check import InputError, integer
-from graphvae.kernels.gaussian import gaussian_parameters
-from graphvae.variational.distributions import MAX_LOG_SCALE, MIN_LOG_SCALE, DiagonalNormal, FullNormal, Point
+from graphvae.variational.distributions import MAX_LOG_SCALE, MIN_LOG_SCALE, FullNormal, NetworkNormal, Point
 from graphvae.variational.flows import FlowPosterior
 from graphvae.variational.semi_implicit import SemiImplicitPosterior
 from graphvae.variational.spherical import PowerSpherical, unit_vectors
@@ -87,8 +86,7 @@ class GaussianPosterior(PosteriorFamily):
         """The Gaussian of ``parameters`` ``(*, 2 D)``; relative to ``around``, zeros mean that very distribution."""
         if around is not None:
             parameters = parameters + torch.cat([around.mean, around.stddev.log()], -1)
-        loc, log_scale, scale = gaussian_parameters(parameters, MIN_LOG_SCALE, MAX_LOG_SCALE)
-        return DiagonalNormal(loc, scale, event_dim, log_scale)
+        return NetworkNormal(parameters, event_dim)
 
 
 class FullGaussianPosterior(PosteriorFamily):

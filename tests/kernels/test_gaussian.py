@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Normal, kl_divergence
 
-from graphvae.kernels.gaussian import gaussian_parameters, standard_divergence, sum_last
+from graphvae.kernels.gaussian import gaussian_draw, gaussian_parameters, standard_divergence, sum_last
 
 SHAPES = st.sampled_from([(0, 3), (1, 1), (5, 2), (2, 7, 16), (3, 18), (40, 33)])
 PRECISION = {torch.float32: 1e-5, torch.float64: 1e-12}
@@ -34,6 +34,28 @@ def test_parameters_and_their_gradient(shape, dtype, seed, used):
         results.append([*(x.detach() for x in triple), *torch.autograd.grad(loss, parameters)])
     for ours, theirs in zip(*results, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=PRECISION[dtype], atol=PRECISION[dtype])
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    shape=SHAPES,
+    dtype=st.sampled_from(list(PRECISION)),
+    seed=st.integers(0, 99),
+    dims=st.integers(1, 2),
+    used=st.integers(0, 2),
+)
+def test_a_draw_is_its_parts(shape, dtype, seed, dims, used):
+    parameters = draw((*shape[:-1], 2 * shape[-1]), dtype, seed).requires_grad_()
+    eps, weight = draw(shape, dtype, seed + 1, 1.0), draw(shape, dtype, seed + 2)
+    mu, log_sigma, sigma = gaussian_parameters(parameters, -4.0, 2.0)
+    parts = mu + sigma * eps, standard_divergence(mu, sigma, log_sigma, dims)
+    results = []
+    for z, divergence in (gaussian_draw(parameters, eps, -4.0, 2.0, dims), parts):
+        loss = (z * weight).sum() * (used != 0) + (divergence * weight.flatten()[:1].sum()).sum() * (used != 1)
+        results.append([z.detach(), divergence.detach(), *torch.autograd.grad(loss, parameters)])
+    for ours, theirs in zip(*results, strict=True):
+        size = float(theirs.abs().max()) if theirs.numel() else 0.0
+        torch.testing.assert_close(ours, theirs, rtol=PRECISION[dtype], atol=PRECISION[dtype] * (1 + size))
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
