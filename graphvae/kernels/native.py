@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 __all__ = [
-    "adam",
+    "AdamArrays",
     "divergence",
     "divergence_gradient",
     "edge_and_node_terms",
@@ -44,6 +44,7 @@ LANES, STEP = 16, 32
 # Pairs, and numbers to read or write, below which a second thread would come too late.
 WORTH_THREADS = {"pairs": 1 << 24, "numbers": 1 << 20}
 
+Result = TypeVar("Result")
 POINTER, COUNT, SINGLE, DOUBLE = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float, ctypes.c_double
 SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "pair_sums": (None, [POINTER] * 3 + [COUNT] * 3 + [SINGLE] + [COUNT] * 2 + [POINTER] * 3),
@@ -58,7 +59,7 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
         None,
         [POINTER] + [COUNT] * 3 + [POINTER] * 3 + [COUNT] + [POINTER] * 3 + [DOUBLE] + [POINTER] * 4,
     ),
-    "adam": (None, [POINTER] * 4 + [COUNT] + [SINGLE] * 6),
+    "adam": (None, [COUNT] + [POINTER] * 5 + [COUNT] * 2 + [SINGLE] * 6),
     "sparse_product": (None, [POINTER] * 3 + [COUNT, POINTER, COUNT, POINTER]),
     "gaussian": (None, [POINTER] + [COUNT] * 2 + [SINGLE] * 2 + [POINTER] * 3),
     "gaussian_gradient": (None, [POINTER] * 5 + [COUNT] * 2 + [SINGLE] * 2 + [POINTER]),
@@ -110,7 +111,7 @@ def pair_sums(z: Tensor, scale: Tensor, bias: Tensor, signature: Tensor | None) 
         library().pair_sums(*given, _at(rows), _at(columns), _at(sums))
         return sums, rows.add_(columns.T)
 
-    parts = [part(0)] if threads == 1 else list(_pool(threads).map(part, range(threads)))
+    parts = _each(part, threads)
     value, sigmoids = torch.stack([sums for sums, _ in parts]).sum(0).tolist()
     g = parts[0][1]
     for _, other in parts[1:]:
@@ -210,25 +211,31 @@ def pair_estimate(
     return list(sums), to_z
 
 
-def adam(
-    x: Tensor,
-    gradient: Tensor,
-    first: Tensor,
-    second: Tensor,
-    rate: float,
-    betas: tuple[float, float],
-    steps: int,
-    eps: float,
-) -> None:
-    """One step of Adam in place, the ``steps``-th; all four of one shape, contiguous."""
-    (b1, b2), gradient = betas, gradient.contiguous()
-    arrays = [each.data_ptr() for each in (x, gradient, first, second)]
-    rates = 1 - b1, b2, 1 - b2, rate / (1 - b1**steps), math.sqrt(1 - b2**steps), eps
+class AdamArrays:
+    """Contiguous float32 arrays that Adam changes in place, with its running means of them and of their squares."""
 
-    def part(start: int, stop: int) -> None:
-        library().adam(*(each + 4 * start for each in arrays), stop - start, *rates)
+    def __init__(self, values: Sequence[Tensor], first: Sequence[Tensor], second: Sequence[Tensor]) -> None:
+        self.kept = [*values, *first, *second]
+        count, self.numbers = len(values), sum(each.numel() for each in values)
+        self._addresses = POINTER * count
+        self._fixed = [self._addresses(*(each.data_ptr() for each in group)) for group in (values, first, second)]
+        self._sizes = (COUNT * count)(*(each.numel() for each in values))
 
-    _in_parts(part, x.numel(), x.numel())
+    def step(
+        self, gradients: Sequence[Tensor], rate: float, betas: tuple[float, float], steps: int, eps: float
+    ) -> None:
+        """The ``steps``-th step of Adam, from a gradient of every array."""
+        (b1, b2), (values, first, second) = betas, self._fixed
+        given = [each.contiguous() for each in gradients]
+        addresses = self._addresses(*(each.data_ptr() for each in given))
+        rates = 1 - b1, b2, 1 - b2, rate / (1 - b1**steps), math.sqrt(1 - b2**steps), eps
+        threads = _threads(self.numbers, "numbers")
+
+        def part(index: int) -> None:
+            arrays = len(given), values, addresses, first, second, self._sizes
+            library().adam(*arrays, index, threads, *rates)
+
+        _each(part, threads)
 
 
 def sparse_product(pointers: Tensor, columns: Tensor, values: Tensor, x: Tensor) -> Tensor:
@@ -237,11 +244,14 @@ def sparse_product(pointers: Tensor, columns: Tensor, values: Tensor, x: Tensor)
     out = x.new_empty(rows, d)
     given = pointers.data_ptr(), columns.data_ptr(), values.data_ptr(), x.data_ptr(), out.data_ptr()
 
-    def part(start: int, stop: int) -> None:
+    threads = _threads(values.shape[0] * d, "numbers")
+
+    def part(index: int) -> None:
+        start, stop = rows * index // threads, rows * (index + 1) // threads
         lead, *matrix, whole, into = given
         library().sparse_product(lead + 4 * start, *matrix, stop - start, whole, d, into + 4 * start * d)
 
-    _in_parts(part, rows, values.shape[0] * d)
+    _each(part, threads)
     return out
 
 
@@ -323,17 +333,9 @@ def _threads(work: int, of: str) -> int:
     return torch.get_num_threads() if work >= WORTH_THREADS[of] else 1
 
 
-def _in_parts(part: Callable[[int, int], None], count: int, numbers: int) -> None:
-    """``part`` of a first and a last thing, so that all ``count`` are done, by as many threads as ``numbers`` is worth.
-
-    They run at once: the library holds no lock of Python's.
-    """
-    threads = _threads(numbers, "numbers")
-    if threads == 1:
-        part(0, count)
-    else:
-        bounds = [count * index // threads for index in range(threads + 1)]
-        list(_pool(threads).map(part, bounds[:-1], bounds[1:]))
+def _each(part: Callable[[int], Result], threads: int) -> list[Result]:
+    """``part`` of 0, 1, ..., each in a thread: they run at once, because the library holds no lock of Python's."""
+    return [part(0)] if threads == 1 else list(_pool(threads).map(part, range(threads)))
 
 
 def _at(x: Tensor | None) -> int | None:

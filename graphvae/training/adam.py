@@ -40,7 +40,9 @@ class Adam:
         for each in self._values:
             self._shared.setdefault(each.device, torch.zeros((), dtype=torch.float32, device=each.device))
         self._steps = [self._shared[each.device] for each in self._values]
-        self._native = native.native_runs_on(*self._values) and all(each.is_contiguous() for each in self._values)
+        whole = all(each.is_contiguous() for each in self._values)
+        arrays = self._values, self._first, self._second
+        self._native = native.AdamArrays(*arrays) if whole and native.native_runs_on(*self._values) else None
 
     def zero_grad(self) -> None:
         """Drop all gradients."""
@@ -64,6 +66,10 @@ class Adam:
         for own, count in zip(self._steps, counts, strict=True):
             own.copy_(count)
 
+    def _count(self) -> int:
+        """Steps taken by all, as long as they share one counter."""
+        return int(self._steps[0])
+
     def step(self, learning_rate: float | Tensor) -> None:
         """One step from the gradients that are there; a rate ``()`` on the parameters' device may change later."""
         gradients = {index: each.grad for index, each in enumerate(self.parameters) if each.grad is not None}
@@ -77,12 +83,8 @@ class Adam:
                 self._steps[index].add_(1)
         if not gradients:
             return
-        if self._native:
-            steps = {} if self._shared is None else dict.fromkeys(gradients, int(next(iter(self._shared.values()))))
-            for index, gradient in gradients.items():
-                taken = steps[index] if steps else int(self._steps[index])
-                means = self._first[index], self._second[index]
-                native.adam(self._values[index], gradient, *means, float(learning_rate), self.betas, taken, self.eps)
+        if self._native is not None and self._shared is not None:
+            self._native.step(list(gradients.values()), float(learning_rate), self.betas, self._count(), self.eps)
             return
         torch._fused_adam_(
             [self._values[index] for index in gradients],

@@ -143,7 +143,8 @@ def test_threads_change_nothing_but_the_rounding(monkeypatch):
 
     def run() -> list[torch.Tensor]:
         weights = [torch.ones(1001), torch.zeros(1001), torch.zeros(1001)]
-        native.adam(weights[0], torch.linspace(-1, 1, 1001), *weights[1:], 0.1, (0.9, 0.999), 1, 1e-8)
+        adam = native.AdamArrays(*([each] for each in weights))
+        adam.step([torch.linspace(-1, 1, 1001)], 0.1, (0.9, 0.999), 1, 1e-8)
         value, g, sigmoids = native.pair_sums(z, torch.tensor(1.0), torch.tensor(-1.0), None)
         return [torch.tensor([value, sigmoids]), g, native.sparse_product(*given, z), *weights]
 
