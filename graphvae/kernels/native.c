@@ -752,3 +752,33 @@ ENTRY void gaussian_draw_gradient(
         }
     }
 }
+
+/* sum (x - y)^2 of each of n rows of `width` numbers. */
+ENTRY void squared_error(const float *x, const float *y, int64_t n, int64_t width, float *out)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const float *a = x + i * width, *b = y + i * width;
+        double total = 0;
+        for (int64_t start = 0; start < width; start += CHUNK) {
+            int64_t stop = start + CHUNK < width ? start + CHUNK : width, k = start;
+            vec part = all(0.0f);
+            for (; k + LANES <= stop; k += LANES) {
+                vec difference = load(a + k) - load(b + k);
+                part += difference * difference;
+            }
+            total += sum(part);
+            for (; k < stop; k++)
+                total += (a[k] - b[k]) * (a[k] - b[k]);
+        }
+        out[i] = (float)total;
+    }
+}
+
+/* Its gradient in x, times the row's weight. */
+ENTRY void squared_error_gradient(
+    const float *x, const float *y, const float *weight, int64_t n, int64_t width, float *to_x)
+{
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = i * width; k < (i + 1) * width; k++)
+            to_x[k] = 2 * weight[i] * (x[k] - y[k]);
+}

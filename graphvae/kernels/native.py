@@ -1,7 +1,7 @@
 """The float32 CPU kernels in C, where a compiler was at hand when the package was installed; see ``native.c``.
 
-Each function here has a twin of torch operators, which is the reference and serves all other machines and precisions;
-:func:`library` is None there. None of them differentiates: the autograd functions that call them do.
+Each function of the library has a twin of torch operators, which is the reference and serves all other machines and
+precisions; :func:`library` is None there. None of them differentiates: the autograd functions that call them do.
 """
 
 from __future__ import annotations
@@ -21,15 +21,10 @@ from torch.nn.functional import pad
 
 __all__ = [
     "AdamArrays",
-    "divergence",
-    "divergence_gradient",
+    "call",
     "edge_and_node_terms",
     "edge_dots",
     "edge_gradient",
-    "gaussian",
-    "gaussian_draw",
-    "gaussian_draw_gradient",
-    "gaussian_gradient",
     "library",
     "native_runs_on",
     "pair_estimate",
@@ -64,6 +59,8 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "gaussian": (None, [POINTER] + [COUNT] * 2 + [SINGLE] * 2 + [POINTER] * 3),
     "gaussian_gradient": (None, [POINTER] * 5 + [COUNT] * 2 + [SINGLE] * 2 + [POINTER]),
     "divergence": (None, [POINTER] * 3 + [COUNT] * 2 + [POINTER]),
+    "squared_error": (None, [POINTER] * 2 + [COUNT] * 2 + [POINTER]),
+    "squared_error_gradient": (None, [POINTER] * 3 + [COUNT] * 2 + [POINTER]),
     "gaussian_draw": (None, [POINTER] * 2 + [COUNT] * 3 + [SINGLE] * 2 + [POINTER] * 3),
     "gaussian_draw_gradient": (None, [POINTER] * 5 + [COUNT] * 3 + [SINGLE] * 2 + [POINTER]),
     "divergence_gradient": (None, [POINTER] * 3 + [COUNT] * 2 + [POINTER] * 2),
@@ -94,6 +91,11 @@ def native_runs_on(*tensors: Tensor) -> bool:
         if each.dtype != torch.float32 or not each.is_cpu:
             return False
     return library() is not None
+
+
+def call(name: str, *arguments: Any) -> Any:
+    """The function of this name; tensors, contiguous, are passed as where their numbers lie."""
+    return getattr(library(), name)(*(_at(each) if isinstance(each, Tensor) else each for each in arguments))
 
 
 def pair_sums(z: Tensor, scale: Tensor, bias: Tensor, signature: Tensor | None) -> tuple[float, Tensor, float]:
@@ -205,7 +207,18 @@ def pair_estimate(
     at = edge_keys.numpy().searchsorted([bound for k in shifts for bound in (k * n, k * n + n)]).tolist()
     ring, given = (COUNT * len(shifts))(*shifts), (DOUBLE * len(line))(*line)
     library().pair_estimate(
-        *(_at(z), n, d, wide, _at(order), _at(signs), ring, len(shifts), _at(edge_keys), (COUNT * len(at))(*at)),
+        *(
+            _at(z),
+            n,
+            d,
+            wide,
+            _at(order),
+            _at(signs),
+            ring,
+            len(shifts),
+            _at(edge_keys),
+            (COUNT * len(at))(*at),
+        ),
         *(given, weight, _at(room), _at(to_z), moment, sums),
     )
     return list(sums), to_z
@@ -253,70 +266,6 @@ def sparse_product(pointers: Tensor, columns: Tensor, values: Tensor, x: Tensor)
 
     _each(part, threads)
     return out
-
-
-def gaussian(parameters: Tensor, low: float, high: float) -> tuple[Tensor, Tensor, Tensor]:
-    """``mu``, ``log sigma`` within the bounds and ``sigma`` ``(*, D)`` of ``parameters`` ``(*, 2 D)``."""
-    parameters, d = parameters.contiguous(), parameters.shape[-1] // 2
-    mu, log_sigma, sigma = (parameters.new_empty(*parameters.shape[:-1], d) for _ in range(3))
-    rows = parameters.numel() // max(2 * d, 1)
-    library().gaussian(_at(parameters), rows, d, low, high, _at(mu), _at(log_sigma), _at(sigma))
-    return mu, log_sigma, sigma
-
-
-def gaussian_gradient(grads: Sequence[Tensor], log_sigma: Tensor, sigma: Tensor, low: float, high: float) -> Tensor:
-    """``(*, 2 D)`` gradient in the parameters of :func:`gaussian` from those in its three results ``(*, D)``."""
-    of, d = [each.contiguous() for each in grads], sigma.shape[-1]
-    out = sigma.new_empty(*sigma.shape[:-1], 2 * d)
-    given = *(_at(each) for each in (*of, log_sigma, sigma)), sigma.numel() // max(d, 1), d, low, high
-    library().gaussian_gradient(*given, _at(out))
-    return out
-
-
-def gaussian_draw(
-    parameters: Tensor, eps: Tensor, divergences: Tensor, vectors: int, low: float, high: float
-) -> tuple[Tensor, Tensor]:
-    """``mu + sigma eps`` and ``sigma`` ``(*, D)`` of contiguous ``parameters`` ``(*, 2 D)``.
-
-    Writes the ``divergences`` from the standard normal, one for every ``vectors`` rows.
-    """
-    z, sigma, d = torch.empty_like(eps), torch.empty_like(eps), eps.shape[-1]
-    given = _at(parameters), _at(eps), eps.numel() // max(d, 1), d, vectors, low, high
-    library().gaussian_draw(*given, _at(z), _at(sigma), _at(divergences))
-    return z, sigma
-
-
-def gaussian_draw_gradient(
-    parameters: Tensor,
-    eps: Tensor,
-    sigma: Tensor,
-    of_z: Tensor,
-    of_divergence: Tensor,
-    vectors: int,
-    low: float,
-    high: float,
-) -> Tensor:
-    """``(*, 2 D)`` gradient in the parameters of :func:`gaussian_draw`, from those in the draw and the divergences."""
-    out, of_z, of_divergence = torch.empty_like(parameters), of_z.contiguous(), of_divergence.contiguous()
-    arrays, d = (parameters, eps, sigma, of_z, of_divergence), eps.shape[-1]
-    sizes = eps.numel() // max(d, 1), d, vectors, low, high
-    library().gaussian_draw_gradient(*(_at(each) for each in arrays), *sizes, _at(out))
-    return out
-
-
-def divergence(mu: Tensor, r: Tensor, log_r: Tensor, dims: int) -> Tensor:
-    """``sum (mu² + r² - 1) / 2 - log r`` over the last ``dims`` dimensions; the first two contiguous."""
-    log_r, out = log_r.contiguous(), mu.new_empty(mu.shape[: mu.dim() - dims])
-    library().divergence(_at(mu), _at(r), _at(log_r), out.numel(), mu.numel() // max(out.numel(), 1), _at(out))
-    return out
-
-
-def divergence_gradient(mu: Tensor, r: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradients of :func:`divergence` in its first two arguments, times ``weight`` of the shape of its result."""
-    weight, to_mu, to_r = weight.contiguous(), torch.empty_like(mu), torch.empty_like(r)
-    sizes = weight.numel(), mu.numel() // max(weight.numel(), 1)
-    library().divergence_gradient(_at(mu), _at(r), _at(weight), *sizes, _at(to_mu), _at(to_r))
-    return to_mu, to_r
 
 
 @cache

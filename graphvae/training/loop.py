@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ from graphvae._check import InputError, number
 from graphvae.training.adam import Adam
 from graphvae.training.checkpoint import Checkpoint, Stateful, TrainingState
 from graphvae.training.cuda_graph import CapturedStep, recorder_for
-from graphvae.training.randomness import seeded
+from graphvae.training.randomness import kept, reseed, seeded
 from graphvae.training.selection import Selection
 
 __all__ = ["NonFiniteError", "Opponent", "TrainingResult", "check_learning_rate", "resolve_device", "train"]
@@ -173,7 +174,8 @@ def train(
         return figures
 
     def scope(epoch: int, batch: int) -> Any:
-        return seeded(seed, "step", epoch, *([batch] if batch else []), device=device)
+        reseed(seed, "step", epoch, *([batch] if batch else []), device=device)
+        return nullcontext()
 
     captured = None
     if recorder is not None and static_from is not None and batches == 1:
@@ -189,12 +191,13 @@ def train(
             set_mode(True)
         now = first * (last / first) ** ((epoch - 1) / max(epochs - 1, 1))
         rate = rate.fill_(now) if isinstance(rate, Tensor) else now
-        for batch in range(batches):
-            if captured is not None:
-                waiting.append((epoch, captured(epoch, batch)))
-            else:
-                with scope(epoch, batch):
-                    waiting.append((epoch, take(epoch, batch)))
+        with kept(device):
+            for batch in range(batches):
+                if captured is not None:
+                    waiting.append((epoch, captured(epoch, batch)))
+                else:
+                    with scope(epoch, batch):
+                        waiting.append((epoch, take(epoch, batch)))
         due = checkpoint is not None and epoch < epochs and checkpoint.due()
         if recorder is not None and validate is None and epoch < epochs and len(waiting) < READ_EVERY and not due:
             continue

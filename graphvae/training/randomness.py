@@ -11,7 +11,7 @@ import torch
 
 from graphvae._check import InputError, integer
 
-__all__ = ["check_seed", "derive_seed", "seeded"]
+__all__ = ["check_seed", "derive_seed", "kept", "reseed", "seeded"]
 
 
 def check_seed(seed: Any) -> int:
@@ -32,19 +32,36 @@ def derive_seed(seed: int, *keys: Any) -> int:
 
 
 @contextmanager
+def kept(device: torch.device | None = None) -> Iterator[None]:
+    """Run a block; torch's generators, that of ``device`` among them, are put back afterwards."""
+    index = _index(device)
+    with torch.random.fork_rng(devices=[] if index is None else [index]):
+        yield
+
+
+def reseed(seed: int, *keys: Any, device: torch.device | None = None) -> None:
+    """Seed torch's generators from ``seed`` and ``keys``; only within :func:`kept`."""
+    value, index = derive_seed(seed, *keys), _index(device)
+    # torch.manual_seed would also queue a reseeding of every GPU; only the generators that are put back may change.
+    torch.default_generator.manual_seed(value)
+    if index is not None:
+        torch.cuda.default_generators[index].manual_seed(value)
+
+
+def _index(device: torch.device | None) -> int | None:
+    """The number of a GPU."""
+    if device is None or device.type != "cuda":
+        return None
+    return torch.cuda.current_device() if device.index is None else device.index
+
+
+@contextmanager
 def seeded(seed: int, *keys: Any, device: torch.device | None = None) -> Iterator[None]:
     """Run a block under a seed derived from ``seed`` and ``keys``; the generators are put back afterwards.
 
     ``rsample`` and ``dropout`` take no generator, so the scope seeds the default ones. A training run that seeds every
     step by its number needs no random state in its checkpoints.
     """
-    index = torch.cuda.current_device() if device is not None and device.type == "cuda" else None
-    if device is not None and device.type == "cuda" and device.index is not None:
-        index = device.index
-    with torch.random.fork_rng(devices=[] if index is None else [index]):
-        value = derive_seed(seed, *keys)
-        # torch.manual_seed would also queue a reseeding of every GPU; only the generators restored here may change.
-        torch.default_generator.manual_seed(value)
-        if index is not None:
-            torch.cuda.default_generators[index].manual_seed(value)
+    with kept(device):
+        reseed(seed, *keys, device=device)
         yield

@@ -9,9 +9,14 @@ import torch
 from torch import Size, Tensor
 from torch.distributions import Distribution, Independent, Normal, normal
 from torch.distributions.kl import register_kl
-from torch.nn.functional import mse_loss
 
-from graphvae.kernels.gaussian import gaussian_draw, gaussian_parameters, standard_divergence, sum_last
+from graphvae.kernels.gaussian import (
+    gaussian_draw,
+    gaussian_parameters,
+    squared_error,
+    standard_divergence,
+    sum_last,
+)
 
 __all__ = ["DiagonalNormal", "FullNormal", "NetworkNormal", "Point", "diagonal_normal", "expand_scalar", "sum_vectors"]
 
@@ -91,9 +96,9 @@ class DiagonalNormal(Independent):
         if isinstance(scale, Tensor) and scale.dim():
             log_scale = scale.log() if self.log_scale is None else self.log_scale
             return sum_last(torch.sub(-log_scale, ((value - loc) / scale).square(), alpha=0.5), event) - constant
-        if value.shape != loc.shape:
-            value, loc = torch.broadcast_tensors(value, loc)
-        squares = sum_last(mse_loss(loc, value, reduction="none"), event)
+        if value.numel() == loc.numel() and value.shape != loc.shape and value.dim() < loc.dim():
+            value = value.view(loc.shape)  # one draw
+        squares = squared_error(loc, value, event)
         if isinstance(scale, Tensor):
             return squares * (-0.5 / scale.square()) - (scale.log() * numbers + constant)
         return torch.sub(squares.new_full((), -math.log(scale) * numbers - constant), squares, alpha=0.5 / scale**2)

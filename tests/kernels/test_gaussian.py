@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Normal, kl_divergence
 
-from graphvae.kernels.gaussian import gaussian_draw, gaussian_parameters, standard_divergence, sum_last
+from graphvae.kernels.gaussian import (
+    gaussian_draw,
+    gaussian_parameters,
+    squared_error,
+    standard_divergence,
+    sum_last,
+)
 
 SHAPES = st.sampled_from([(0, 3), (1, 1), (5, 2), (2, 7, 16), (3, 18), (40, 33)])
 PRECISION = {torch.float32: 1e-5, torch.float64: 1e-12}
@@ -71,6 +77,26 @@ def test_the_divergence_is_that_of_torch(shape, dtype, seed, dims):
     gradients = (torch.autograd.grad((value * weight).sum(), (mu, r), retain_graph=True) for value in (ours, theirs))
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=10 * rtol, atol=10 * rtol)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    shape=SHAPES,
+    dtype=st.sampled_from(list(PRECISION)),
+    dims=st.integers(0, 2),
+    wanted=st.sets(st.integers(0, 1), min_size=1),
+    stretched=st.booleans(),
+)
+def test_squared_errors_and_their_gradients(shape, dtype, dims, wanted, stretched):
+    given = [draw(shape, dtype, 0), draw((1, *shape[1:]) if stretched else shape, dtype, 1)]
+    asked = [given[index].requires_grad_() for index in sorted(wanted)]
+    ours, theirs = squared_error(*given, dims), sum_last((given[0] - given[1]).square(), dims)
+    rtol = PRECISION[dtype]
+    torch.testing.assert_close(ours, theirs, rtol=rtol, atol=10 * rtol)
+    weight = draw(ours.shape, dtype, seed=2)
+    gradients = (torch.autograd.grad((value * weight).sum(), asked, retain_graph=True) for value in (ours, theirs))
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=10 * rtol, atol=100 * rtol)
 
 
 @pytest.mark.parametrize("at", [float("nan"), float("inf")])
