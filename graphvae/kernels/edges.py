@@ -15,7 +15,7 @@ from graphvae.kernels.negatives import edge_keys
 from graphvae.kernels.propagation import propagate
 from graphvae.kernels.sparse import SparseMatrix
 
-__all__ = ["EdgeSet", "add_gradient", "dots", "edge_dots"]
+__all__ = ["EdgeSet", "add_gradient", "dots", "edge_dots", "pair_dots"]
 
 # Edges in one block of the forward pass, so that no two (E, D) arrays are held; a GPU wants few launches instead.
 BLOCK = {"cpu": 1 << 16, "cuda": 1 << 22}
@@ -82,6 +82,22 @@ class _Dots(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         z, signature = ctx.saved_tensors
         return add_gradient(torch.zeros_like(z), grads[0], z, ctx.edges, signature), None, None
+
+
+def pair_dots(z: Tensor, pairs: Tensor, signature: Tensor | None = None) -> Tensor:
+    """``(P,)`` inner products of the rows of ``z`` ``(N, D)`` that ``pairs`` ``(2, P)`` name, without a gradient.
+
+    Raises:
+        IndexError: by torch, for a row that is not there.
+    """
+    z, pairs = z.detach(), pairs.long()
+    if native.native_runs_on(z) and pairs.numel():
+        low, high = pairs.aminmax()
+        # C would read what lies there.
+        if int(low) >= 0 and int(high) < len(z):
+            return native.edge_dots(z.contiguous(), signature, pairs.contiguous())
+    u, v = z.index_select(0, pairs[0]), z.index_select(0, pairs[1])
+    return ((u if signature is None else u * signature) * v).sum(-1)
 
 
 def dots(z: Tensor, edges: EdgeSet, signature: Tensor | None) -> Tensor:

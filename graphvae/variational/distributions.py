@@ -127,6 +127,11 @@ class NetworkNormal(DiagonalNormal):
         batch = len(shape) - event_dim
         Distribution.__init__(self, shape[:batch], shape[batch:], validate_args=False)
 
+    @property
+    def mean(self) -> Tensor:
+        """``loc``, which needs no scale."""
+        return self.parameters.chunk(2, -1)[0]
+
     def __getattr__(self, name: str) -> Any:
         # Called for what is not there yet.
         if name not in ("loc", "log_scale", "one_or_all"):

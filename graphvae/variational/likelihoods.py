@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 
 from graphvae._check import InputError, integer
 from graphvae.kernels.control_variate import ControlVariate
-from graphvae.kernels.edges import EdgeSet, edge_dots
+from graphvae.kernels.edges import EdgeSet, edge_dots, pair_dots
 from graphvae.kernels.negatives import sample_pairs
 from graphvae.kernels.pair_terms import PairWeights, pair_terms
 from graphvae.kernels.pairs import BLOCK, pair_sigmoid_sum, pair_softplus_sum, tiles
@@ -180,6 +180,8 @@ class PairwiseBernoulli(PairLikelihood):
         """``(*batch, P)`` logits of the pairs ``(2, P)``."""
         if isinstance(pairs, EdgeSet):
             return self._affine(per_draw(lambda z: edge_dots(z, pairs, self.signature), self.batch_shape, self.z))
+        if not torch.is_grad_enabled() and self.z.dim() == 2:
+            return self._affine(pair_dots(self.z, pairs, self.signature))
         u, v = self.z.index_select(-2, pairs[0]), self.z.index_select(-2, pairs[1])
         return self._affine((self._signed(u) * v).sum(-1))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from graphvae._check import InputError
 from graphvae.kernels import edges as module
-from graphvae.kernels.edges import EdgeSet, edge_dots
+from graphvae.kernels.edges import EdgeSet, edge_dots, pair_dots
 
 
 @st.composite
@@ -75,3 +75,24 @@ def test_no_edges():
 def test_pairs_that_are_no_edges_are_refused(pairs):
     with pytest.raises(InputError, match=r"pairs of shape .* expected \(2, E\) nodes u < v below 3"):
         EdgeSet(torch.tensor(pairs), 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("count", [0, 1, 40])
+def test_any_pairs_without_a_gradient(dtype, signed, count):
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(9, 18, dtype=dtype, generator=generator)[:, ::1].requires_grad_()
+    pairs = torch.randint(9, (count, 2), generator=generator).T  # columns lie side by side
+    signature = torch.linspace(-1, 1, 18, dtype=dtype) if signed else None
+    expected = ((z if signature is None else z * signature)[pairs[0]] * z[pairs[1]]).sum(-1).detach()
+    found = pair_dots(z, pairs, signature)
+    assert not found.requires_grad
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("row", [-1, 9])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_row_that_is_not_there_is_refused(row, dtype):
+    with pytest.raises(IndexError):
+        pair_dots(torch.zeros(9, 16, dtype=dtype), torch.tensor([[0], [row]]))
