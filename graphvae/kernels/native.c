@@ -171,23 +171,27 @@ INLINE void group(
 INLINE void into_rows(
     const float *p, const float *across, int64_t width, int64_t d, int64_t from, int64_t to, float *rows)
 {
-    for (int64_t k = 0; k < d; k += 2) {
-        vec total[ROWS][2] = {0};
-        const float *first = across + k * width, *second = k + 1 < d ? first + width : first;
-        for (int64_t j = from; j < to; j += LANES) {
-            vec x = load(first + j), y = load(second + j);
-            for (int i = 0; i < ROWS; i++) {
-                vec weight = load(p + i * TILE + j - from);
-                total[i][0] += weight * x;
-                total[i][1] += weight * y;
+    /* Four rows by four dimensions: sixteen sums in registers from eight loads. */
+    for (int64_t k = 0; k < d; k += 4)
+        for (int i = 0; i < ROWS; i += 4) {
+            vec total[4][4] = {0};
+            const float *x[4];
+            for (int l = 0; l < 4; l++)
+                x[l] = across + (k + l < d ? k + l : k) * width;
+            for (int64_t j = from; j < to; j += LANES) {
+                vec weight[4];
+                for (int r = 0; r < 4; r++)
+                    weight[r] = load(p + (i + r) * TILE + j - from);
+                for (int l = 0; l < 4; l++) {
+                    vec y = load(x[l] + j);
+                    for (int r = 0; r < 4; r++)
+                        total[r][l] += weight[r] * y;
+                }
             }
+            for (int r = 0; r < 4; r++)
+                for (int l = 0; l < 4 && k + l < d; l++)
+                    rows[(i + r) * d + k + l] += sum(total[r][l]);
         }
-        for (int i = 0; i < ROWS; i++) {
-            rows[i * d + k] += sum(total[i][0]);
-            if (k + 1 < d)
-                rows[i * d + k + 1] += sum(total[i][1]);
-        }
-    }
 }
 
 INLINE void into_columns(
