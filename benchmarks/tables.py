@@ -24,6 +24,21 @@ NAMES = {
     "vgae:strong,structure=null,decoder=cosine,beta=0.1": "VGAE, cosine alone",
     "vgae:generative": 'VGAE, `preset("generative")`',
 }
+FAMILY = {
+    "gae": "GAE",
+    "vgae": "VGAE",
+    "vgae,hidden_dims=[]": "linear VGAE",
+    "gae,objective=adversarial": "ARGA",
+    "vgae,objective=adversarial": "ARGVA",
+    "vgae,posterior=hyperspherical,decoder=cosine": "hyperspherical VGAE, cosine decoder",
+    "vgae,posterior=semi-implicit": "semi-implicit VGAE",
+    "vgae,posterior=flow": "VGAE with a flow",
+    "vgae:elbo": "VGAE on the true ELBO, standard normal prior",
+    "vgae,objective=iwae,samples=5": "the same on the IWAE bound of 5 samples",
+    "vgae:generative": '`preset("generative")`',
+    "vgae:strong,structure=none": '`preset("strong", structure=None)`',
+    "vgae:strong": '`preset("strong")`',
+}
 TITLES = {
     "cora": "Cora",
     "citeseer": "CiteSeer",
@@ -143,6 +158,42 @@ def pubmed_ahead() -> str:
     return decided_table("pubmed.json", "vgae:strong-featureless")
 
 
+def family_table() -> str:
+    """Every family of models on the same splits, and what a run takes."""
+    result = load("family.json")
+    rows = {(row["dataset"], row["model"]): row for row in result["rows"]}
+    times = {
+        (data, model): statistics.median(
+            run["seconds"] for run in result["runs"] if (run["dataset"], run["model"]) == (data, model)
+        )
+        for data, model in rows
+    }
+    data = list(dict.fromkeys(data for data, _ in rows))
+    head = [cell for each in data for cell in (f"{TITLES[each]}: AUC / AP", "MRR", "seconds")]
+    lines = ["| in %, mean ± standard error | " + " | ".join(head) + " |", "|---" * (len(head) + 1) + "|"]
+    for model, name in FAMILY.items():
+        if (data[0], model) not in rows:
+            continue
+        cells = [name]
+        for each in data:
+            row = rows[each, model]
+            cells += [f"{figure(row, 'auc', 100, 1)} / {figure(row, 'ap', 100, 1)}", figure(row, "mrr", 100, 1)]
+            cells.append(f"{times[each, model]:.1f}")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def calibration_table() -> str:
+    """What link probabilities are worth beside the constant density, and how far off they are."""
+    keys = {"brier_skill": "Brier skill", "log_loss_skill": "log-loss skill", "calibration_error": "ECE, balanced"}
+    lines = ["| mean ± standard error | " + " | ".join(keys.values()) + " |", "|---" * (len(keys) + 1) + "|"]
+    for row in load("family.json")["rows"]:
+        if row["model"] in ("vgae", "vgae:generative", "vgae:strong"):
+            cells = [f"{TITLES[row['dataset']]}: {FAMILY[row['model']]}"]
+            lines.append("| " + " | ".join([*cells, *(figure(row, key, 1, 3) for key in keys)]) + " |")
+    return "\n".join(lines)
+
+
 def inner_product_table() -> str:
     """Cosines alone, without structure."""
     return ranking_table("inner_product.json")
@@ -180,7 +231,7 @@ def untuned_table() -> str:
 def scatter_sentence() -> str:
     """How much longer torch-scatter takes for a product and its gradient, over all graphs and widths."""
     ratios = [row["ratio"] for row in load("propagation.json")["rows"]]
-    return f"takes {min(ratios):.1f} to {max(ratios):.0f} times as long as the default"
+    return f"takes {min(ratios):.1f} to {max(ratios):.0f} times as long as torch's embedding bag"
 
 
 def paths_table() -> str:
@@ -296,6 +347,13 @@ def steps_table() -> str:
         cells += [f"{1000 * step['ours']:.1f}", f"{1000 * step['peer']:.1f}", f"{step['ratio']:.1f} ({quartiles})"]
         lines.append("| " + " | ".join([*cells, f"{fit['ratio']:.1f}" if fit else ""]) + " |")
     return "\n".join(lines)
+
+
+def torch_kernels_sentence() -> str:
+    """The same ratios where there is no C compiler."""
+    rows = {row["graph"]: row for row in load("training_step_torch.json")["rows"]}
+    step, fit = ([f"{rows[name][key]['ratio']:.1f}" for name in ("cora", "citeseer")] for key in ("step", "fit"))
+    return f"steps are {' and '.join(step)} times as fast as PyG's on Cora and CiteSeer, and whole fits {' and '.join(fit)}"
 
 
 def passes_table() -> str:

@@ -26,6 +26,7 @@ from torch_geometric.nn import GCNConv
 
 import graphvae as gv
 from graphvae.estimators import fitting
+from graphvae.kernels import native
 
 RESULT = Path(__file__).parent / "results" / "training_step.json"
 # Nodes, edges, features, how many of a node's features are not zero (None: dense), rounds, steps in a round.
@@ -179,13 +180,18 @@ if __name__ == "__main__":
     parser.add_argument(
         "--graphs", nargs="*", choices=[*PLANETOID, *SYNTHETIC], default=[*PLANETOID, "pubmed-size", "100k"]
     )
+    parser.add_argument("--torch-kernels", action="store_true", help="as where there is no C compiler")
     parser.add_argument("--to", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    if arguments.torch_kernels:
+        native.library = lambda: None
     rows = [measure(name) for name in arguments.graphs]
     machine = {"processor": "x86_64", "cpu": torch.backends.cpu.get_cpu_capability(), "threads": 1}
     versions = {"torch": torch.__version__, "torch_geometric": torch_geometric.__version__}
     if arguments.to:
-        command = f"python benchmarks/training_step.py --graphs {' '.join(arguments.graphs)} --to {arguments.to.name}"
+        kernels = " --torch-kernels" if arguments.torch_kernels else ""
+        graphs = " ".join(arguments.graphs)
+        command = f"python benchmarks/training_step.py --graphs {graphs}{kernels} --to {arguments.to.name}"
         result = {"command": command, "machine": {**machine, **versions}, "rows": rows}
         arguments.to.write_text(json.dumps(result, indent=2) + "\n")

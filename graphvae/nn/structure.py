@@ -89,6 +89,10 @@ class PairFeatures:
 
     def rows(self, nodes: Tensor) -> Tensor:
         """``(R, N, F)`` features of the pairs of ``nodes`` ``(R,)`` and every node."""
+        return torch.stack(self._columns(nodes), -1)
+
+    def _columns(self, nodes: Tensor) -> list[Tensor]:
+        """The features one by one, ``(R, N)`` each."""
         start = self.positions.new_zeros(self.num_nodes, len(nodes))
         start[nodes, torch.arange(len(nodes), device=nodes.device)] = 1.0
         parts = [propagate(self.adjacency, propagate(self.adjacency, start)).T]
@@ -98,7 +102,7 @@ class PairFeatures:
             parts.append(walks.T)
         parts += [self._pagerank(parts[1:], nodes), self.positions[nodes] @ self.positions.T]
         own = self.log_degrees[nodes, None]
-        return torch.stack([*parts, torch.minimum(own, self.log_degrees), torch.maximum(own, self.log_degrees)], -1)
+        return [*parts, torch.minimum(own, self.log_degrees), torch.maximum(own, self.log_degrees)]
 
     def _pagerank(self, walks: list[Tensor], nodes: Tensor) -> Tensor:
         """``(R, N)``, about personalised PageRank both ways: walks that are longer are taken to be like the last."""
@@ -119,7 +123,8 @@ class PairFeatures:
         for low in range(0, len(sources), width):
             a, b = torch.searchsorted(index[order], torch.tensor([low, low + width], device=index.device)).tolist()
             some = order[a:b]
-            yield some, self.rows(sources[low : low + width])[index[some] - low, second[some]]
+            columns, at = self._columns(sources[low : low + width]), (index[some] - low, second[some])
+            yield some, torch.stack([column[at] for column in columns], -1)
 
 
 class StructureNetwork(nn.Module):
