@@ -353,7 +353,8 @@ def torch_kernels_sentence() -> str:
     """The same ratios where there is no C compiler."""
     rows = {row["graph"]: row for row in load("training_step_torch.json")["rows"]}
     step, fit = ([f"{rows[name][key]['ratio']:.1f}" for name in ("cora", "citeseer")] for key in ("step", "fit"))
-    return f"steps are {' and '.join(step)} times as fast as PyG's on Cora and CiteSeer, and whole fits {' and '.join(fit)}"
+    steps, fits = " and ".join(step), " and ".join(fit)
+    return f"steps are {steps} times as fast as PyG's on Cora and CiteSeer, and whole fits {fits}"
 
 
 def passes_table() -> str:

@@ -36,7 +36,7 @@ class EdgeSet:
         fits = pairs.dim() == 2 and len(pairs) == 2
         if not fits or not bool(((pairs[0] >= 0) & (pairs[0] < pairs[1]) & (pairs[1] < num_nodes)).all()):
             raise InputError(f"pairs of shape {tuple(pairs.shape)}: expected (2, E) nodes u < v below {num_nodes}")
-        self.pairs, self.num_nodes = pairs.contiguous(), num_nodes
+        self.pairs, self.num_nodes = pairs.long().contiguous(), num_nodes
         ends = pairs.flatten()
         order = torch.argsort(ends, stable=True)
         counts = torch.bincount(ends, minlength=num_nodes)

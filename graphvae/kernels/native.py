@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import math
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -102,7 +103,7 @@ def pair_sums(z: Tensor, scale: Tensor, bias: Tensor, signature: Tensor | None) 
     """What :data:`graphvae.kernels.pairs.Sums` says, with its gradient, in tiles of the library's own."""
     n, d = z.shape
     width = -(-n // STEP) * STEP
-    right = pad(z.detach(), (0, 0, 0, width - n))
+    right = pad(z.detach().contiguous(), (0, 0, 0, width - n))
     left = right * scale if signature is None else right * (scale * signature)
     across = right.T.contiguous()
     threads = _threads(n * n, "pairs")
@@ -151,7 +152,7 @@ def edge_and_node_terms(
     Returns:
         of the edges and then of the diagonal, sums of the terms, of their slopes, and of slopes times inner products.
     """
-    sums, (u, v) = (DOUBLE * 6)(), _ends(pairs)
+    sums, signature, (u, v) = (DOUBLE * 6)(), _like(signature, z), _ends(pairs)
     library().edge_and_node_terms(
         *(_at(z), _at(signature), *z.shape, u, v, pairs.shape[1]),
         *(scale, bias, _singles(on_edges), _singles(on_nodes), factor, _at(g), sums),
@@ -160,16 +161,19 @@ def edge_and_node_terms(
 
 
 def edge_dots(z: Tensor, signature: Tensor | None, pairs: Tensor) -> Tensor:
-    """``(E,)`` inner products of rows of ``z`` ``(N, D)``, all three contiguous."""
-    dots = z.new_empty(pairs.shape[1])
+    """``(E,)`` inner products of rows of ``z`` ``(N, D)``, as :func:`edge_gradient` takes them."""
+    dots, signature = z.new_empty(pairs.shape[1]), _like(signature, z)
     u, v = _ends(pairs)
     library().edge_dots(_at(z), _at(signature), z.shape[1], u, v, len(dots), _at(dots))
     return dots
 
 
 def edge_gradient(z: Tensor, signature: Tensor | None, pairs: Tensor, weight: Tensor, g: Tensor) -> Tensor:
-    """Adds to ``g`` the gradient in ``z``, both ``(N, D)``, of the sum of ``weight`` ``(E,)`` times the edges' dots."""
-    weight, (u, v) = weight.contiguous(), _ends(pairs)
+    """Adds to ``g`` the gradient in ``z``, both ``(N, D)``, of the sum of ``weight`` ``(E,)`` times the edges' dots.
+
+    ``z``, ``g`` and ``pairs``, int64, are contiguous.
+    """
+    weight, signature, (u, v) = weight.contiguous(), _like(signature, z), _ends(pairs)
     library().edge_gradient(_at(z), _at(signature), z.shape[1], u, v, len(weight), _at(weight), _at(g))
     return g
 
@@ -200,7 +204,8 @@ def pair_estimate(
     """
     (n, d), z = z.shape, z.detach().contiguous()
     wide = -(-d // LANES) * LANES
-    signs = _ones(d, wide) if signature is None else pad(signature, (0, wide - d))
+    signs = _like(signature, z)
+    signs = _ones(d, wide) if signs is None else pad(signs, (0, wide - d))
     room, to_z = z.new_empty(2 * n * wide + wide * (wide + 3)), torch.empty_like(z)
     moment, sums = (DOUBLE * (wide * (wide + 1)))(), (DOUBLE * 20)()
     # numpy's search takes microseconds where torch's takes tens of them.
@@ -253,7 +258,7 @@ class AdamArrays:
 
 def sparse_product(pointers: Tensor, columns: Tensor, values: Tensor, x: Tensor) -> Tensor:
     """``(M, D)`` of a matrix in compressed sparse rows, indices int32, times ``x`` ``(N, D)``."""
-    x, (rows, d) = x.detach().contiguous(), (pointers.shape[0] - 1, x.shape[1])
+    x, values, (rows, d) = x.detach().contiguous(), values.contiguous(), (pointers.shape[0] - 1, x.shape[1])
     out = x.new_empty(rows, d)
     given = pointers.data_ptr(), columns.data_ptr(), values.data_ptr(), x.data_ptr(), out.data_ptr()
 
@@ -285,6 +290,15 @@ def _threads(work: int, of: str) -> int:
 def _each(part: Callable[[int], Result], threads: int) -> list[Result]:
     """``part`` of 0, 1, ..., each in a thread: they run at once, because the library holds no lock of Python's."""
     return [part(0)] if threads == 1 else list(_pool(threads).map(part, range(threads)))
+
+
+# The threads of a process are not those of one that forks from it.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
+def _like(signature: Tensor | None, z: Tensor) -> Tensor | None:
+    return None if signature is None else signature.detach().to(z.dtype).contiguous()
 
 
 def _at(x: Tensor | None) -> int | None:

@@ -136,8 +136,12 @@ class NetworkNormal(DiagonalNormal):
         # Called for what is not there yet.
         if name not in ("loc", "log_scale", "one_or_all"):
             raise AttributeError(name)
-        self.loc, self.log_scale, self.one_or_all = gaussian_parameters(self.parameters, MIN_LOG_SCALE, MAX_LOG_SCALE)
-        return self.__dict__[name]
+        loc, scale_log, scale = gaussian_parameters(self.parameters, MIN_LOG_SCALE, MAX_LOG_SCALE)
+        made = {"loc": loc, "log_scale": scale_log, "one_or_all": scale}
+        if loc.requires_grad == self.parameters.requires_grad:
+            # What was made without a gradient must not stand in for what has one.
+            self.__dict__.update(made)
+        return made[name]
 
     def rsample(self, sample_shape: Size | list[int] | tuple[int, ...] = Size()) -> Tensor:  # noqa: B008 - torch's signature
         """As any other; of one draw the divergence from the standard normal is kept for :func:`kl_divergence`."""
@@ -152,8 +156,9 @@ class NetworkNormal(DiagonalNormal):
 
 @register_kl(NetworkNormal, DiagonalNormal)
 def _kl_network(p: NetworkNormal, q: DiagonalNormal) -> Tensor:
-    if q.standard and p.divergence is not None and p.divergence.requires_grad == p.parameters.requires_grad:
-        return p.divergence
+    found, p.divergence = p.divergence, None
+    if q.standard and found is not None and found.requires_grad == p.parameters.requires_grad:
+        return found
     return _kl_diagonal(p, q)
 
 

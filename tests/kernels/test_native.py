@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 from pathlib import Path
@@ -43,7 +44,7 @@ def draw(*shape: int, seed: int = 0, scale: float = 1.0) -> torch.Tensor:
 def close(ours, theirs, rtol=2e-5) -> None:
     for one, other in zip(ours, theirs, strict=True):
         size = float(other.abs().max()) if other.numel() else 0.0
-        torch.testing.assert_close(one.double(), other, rtol=rtol, atol=rtol * (1e-3 + size))
+        torch.testing.assert_close(one.double(), other.double(), rtol=rtol, atol=rtol * (1e-3 + size))
 
 
 def with_gradients(function, *leaves: torch.Tensor) -> list[torch.Tensor]:
@@ -186,3 +187,25 @@ def test_without_a_library_everything_is_torch(tmp_path, monkeypatch):
 def test_other_processors_have_none(monkeypatch, capability):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     assert native.library.__wrapped__() is None
+
+
+@pytest.mark.parametrize("n", [32, 33])
+def test_strides_do_not_matter(n):
+    wide = draw(n, 40).float()
+    edges, one, zero = EdgeSet(some_edges(n, 0), n), torch.ones(()), torch.zeros(())
+    for z in (wide[:, ::2], wide[:, 3:19], wide[:, :16].T.contiguous().T):
+        for function in (
+            lambda z: pair_softplus_sum(z, one, zero, signature=torch.ones(2 * z.shape[1])[::2]),
+            lambda z: edge_dots(z, edges),
+            lambda z: pair_terms(z, one, zero, edges, 1.0, PairWeights(), PairWeights(), variate=None),
+        ):
+            close(with_gradients(function, z), with_gradients(function, z.contiguous().clone()), rtol=1e-6)
+
+
+def test_a_process_that_forks_has_threads_of_its_own():
+    pool = native._pool(2)
+    assert list(pool.map(abs, [-1, 1])) == [1, 1]
+    code = os.fork() if hasattr(os, "fork") else pytest.skip("no fork here")
+    if code == 0:
+        os._exit(0 if native._pool(2) is not pool and list(native._pool(2).map(abs, [-1])) == [1] else 1)
+    assert os.waitpid(code, 0)[1] == 0

@@ -8,7 +8,14 @@ import scipy.stats
 import torch
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
-from graphvae.variational.distributions import DiagonalNormal, FullNormal, Point, diagonal_normal, expand_scalar
+from graphvae.variational.distributions import (
+    DiagonalNormal,
+    FullNormal,
+    NetworkNormal,
+    Point,
+    diagonal_normal,
+    expand_scalar,
+)
 
 
 def diagonals(shape, event_dim):
@@ -152,3 +159,44 @@ def test_full_normal_s_draws_have_its_covariance():
     covariance, exact = away.mT @ away / len(z), q.scale_tril @ q.scale_tril.mT
     size = q.stddev.unsqueeze(-1) * q.stddev.unsqueeze(-2)
     assert float(((covariance - exact) / size).abs().max()) < 0.04
+
+
+def standard(like):
+    zero, one = (expand_scalar(value, like, like.shape) for value in (0.0, 1.0))
+    return DiagonalNormal(zero, one, 1, standard=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("drawn", [False, True])
+def test_what_a_network_puts_out_is_the_normal_of_its_halves(dtype, drawn):
+    parameters = torch.randn(4, 6, dtype=dtype, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    mu, log_sigma = parameters.chunk(2, -1)
+    ours, theirs = NetworkNormal(parameters, 1), DiagonalNormal(mu, log_sigma.exp(), 1, log_sigma)
+    if drawn:
+        torch.manual_seed(0)
+        one = ours.rsample((1,))
+        torch.manual_seed(0)
+        torch.testing.assert_close(one, theirs.rsample((1,)))
+    for _ in range(2):  # the divergence that came with a draw is given out once
+        found = [kl_divergence(p, standard(mu)).sum() for p in (ours, theirs)]
+        torch.testing.assert_close(*found)
+        torch.testing.assert_close(*(torch.autograd.grad(each, parameters, retain_graph=True)[0] for each in found))
+    value = torch.ones(4, 3, dtype=dtype)
+    torch.testing.assert_close(ours.log_prob(value), theirs.log_prob(value))
+    torch.testing.assert_close(ours.mean, theirs.mean)
+    torch.testing.assert_close(ours.stddev, theirs.stddev)
+
+
+def test_what_was_made_without_a_gradient_does_not_stand_in_for_what_has_one():
+    parameters = torch.zeros(2, 6, requires_grad=True)
+    normal = NetworkNormal(parameters, 1)
+    with torch.no_grad():
+        assert not normal.stddev.requires_grad
+        normal.rsample((1,))
+    assert normal.stddev.requires_grad
+    assert kl_divergence(normal, standard(torch.zeros(2, 3))).requires_grad
+
+
+def test_an_unknown_attribute_is_one():
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        _ = NetworkNormal(torch.zeros(2, 6), 1).nothing_of_the_kind
