@@ -1,9 +1,9 @@
 """Backends of ``propagate`` side by side: ``python benchmarks/propagation.py``.
 
-torch's embedding bag, the default where the kernels in C are not compiled, against torch-scatter's ``segment_csr``, which
-reduces each row's segment in one fixed order: one product with a normalised adjacency and its gradient, in turns in one
-process, on uniform random graphs. A ratio is taken within a round; the result holds its median and quartiles. On a GPU
-with ``--device cuda``.
+torch's embedding bag, the default where the kernels in C are not compiled, against torch-scatter's ``segment_csr``,
+which reduces each row's segment in one fixed order: one product with a normalised adjacency and its gradient, in turns
+in one process, on uniform random graphs. A ratio is taken within a round; the result holds its median and quartiles.
+On a GPU with ``--device cuda``.
 """
 
 from __future__ import annotations
