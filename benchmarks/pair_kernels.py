@@ -1,9 +1,10 @@
 """The sum over all pairs with its gradient, exact and by control variate: ``python benchmarks/pair_kernels.py``.
 
-One thread; the kernels take turns, so that whatever else the machine does meets all of them alike. Kept are all times,
-by the wall clock and of the thread (which a busy machine disturbs least); the cost model is fitted to medians of the
-latter. Peak memory is that of a process of its own, less what it had before. Floors are what the arithmetic or the
-traffic alone would take at rates measured here and now.
+One thread; the kernels take turns, so that whatever else the machine does meets all of them alike. They are torch's
+operators, with or without a compiler: which path a run takes must not depend on one. Kept are all times, by the clock
+and of the thread (which a busy machine disturbs least); the cost model is fitted to medians of the latter. Peak memory
+is that of a process of its own, less what it had before. Floors are what the arithmetic or the traffic alone would take
+at rates measured here and now.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import torch
 from scipy.optimize import nnls
 
 from graphvae.estimators.benchmark import machine_description
+from graphvae.kernels import native
 from graphvae.kernels.control_variate import ControlVariate, pair_softplus_estimate
 from graphvae.kernels.negatives import sample_pairs
 from graphvae.kernels.pairs import pair_softplus_sum
@@ -110,6 +112,7 @@ def in_a_process(n: int, d: int, name: str) -> float | None:
 
 def _peak(n: int, d: int, name: str, queue: Any) -> None:
     torch.set_num_threads(1)
+    native.library = lambda: None
     kernels(500, d, 500)[name]()  # what torch loads once
     run = kernels(n, d, n)[name]
     status = Path("/proc/self/status")
@@ -189,6 +192,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    native.library = lambda: None
     rate = rates()
     rows = []
     for d in options.dims:

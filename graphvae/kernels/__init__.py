@@ -1,1 +1,4 @@
-"""Where speed lives, behind two doors: propagate() and pair_softplus_sum()."""
+"""Where speed lives: ``propagate``, the sums over pairs of nodes, and what Gaussians need of every number.
+
+Behind each door stand a reference in torch's operators and faster ways to the same: blocks, C, Triton.
+"""
