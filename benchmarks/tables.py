@@ -34,10 +34,14 @@ FAMILY = {
     "vgae,posterior=semi-implicit": "semi-implicit VGAE",
     "vgae,posterior=flow": "VGAE with a flow",
     "vgae:elbo": "VGAE on the true ELBO, standard normal prior",
-    "vgae,objective=iwae,samples=5": "the same on the IWAE bound of 5 samples",
+    "vgae,objective=iwae,samples=5": "VGAE on the IWAE bound of 5 samples, standard normal prior",
     "vgae:generative": '`preset("generative")`',
     "vgae:strong,structure=none": '`preset("strong", structure=None)`',
     "vgae:strong": '`preset("strong")`',
+    "vgae:strong,structure=none,posterior=point": "without structure, a point posterior",
+    "vgae:strong,structure=none,decoder=inner_product": "without structure, an inner product for `z_i * z_j`",
+    "vgae:strong,structure=none,objective=sampled": "without structure, no edges hidden from the encoder",
+    "vgae:strong,structure=none,encoder=gcn,hidden_dims=[128]": "without structure, a GCN of width 128 for the hops",
 }
 TITLES = {
     "cora": "Cora",
@@ -159,8 +163,22 @@ def pubmed_ahead() -> str:
 
 
 def family_table() -> str:
-    """Every family of models on the same splits, and what a run takes."""
-    result = load("family.json")
+    """Families of models on the same splits, and what a run takes."""
+    return _family_table("family.json")
+
+
+def slow_family_table() -> str:
+    """Families whose runs are long, on fewer splits."""
+    return _family_table("family_slow.json")
+
+
+def ablation_table() -> str:
+    """The strong preset with one thing changed."""
+    return _family_table("ablation.json")
+
+
+def _family_table(name: str) -> str:
+    result = load(name)
     rows = {(row["dataset"], row["model"]): row for row in result["rows"]}
     times = {
         (data, model): statistics.median(
