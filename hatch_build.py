@@ -19,7 +19,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 KERNELS = Path("graphvae") / "kernels"
 SOURCE = KERNELS / "native.c"
 LEVELS = ("x86-64-v3", "x86-64-v4")
-# Every operation is rounded as it is written: no -ffast-math, whose sums depend on the compiler's mood.
+# No -ffast-math: sums are taken in the order that is written.
 FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math")
 
 
@@ -28,6 +28,8 @@ class NativeKernels(BuildHookInterface):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and say so in the wheel's name."""
+        if self.target_name != "wheel":
+            return
         libraries = self.compile()
         if version != "editable":
             build_data["force_include"].update({str(Path(self.root) / each): each.as_posix() for each in libraries})

@@ -1,4 +1,4 @@
-"""``edge_dots``: inner products along a fixed set of edges, whose gradient is a sparse product and no scatter."""
+"""``edge_dots``: inner products along a fixed set of edges, and their gradient, which in torch is a sparse product."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from graphvae.kernels.negatives import edge_keys
 from graphvae.kernels.propagation import propagate
 from graphvae.kernels.sparse import SparseMatrix
 
-__all__ = ["EdgeSet", "add_gradient", "dots", "edge_dots", "pair_dots"]
+__all__ = ["EdgeSet", "add_gradient", "check_positions", "dots", "edge_dots", "pair_dots"]
 
 # Edges in one block of the forward pass, so that no two (E, D) arrays are held; a GPU wants few launches instead.
 BLOCK = {"cpu": 1 << 16, "cuda": 1 << 22}
@@ -65,8 +65,20 @@ def edge_dots(z: Tensor, edges: EdgeSet, signature: Tensor | None = None) -> Ten
     """``(E,)`` inner products ``z_u . z_v`` of ``z`` ``(N, D)``; differentiable once.
 
     With a ``signature`` ``(D,)`` they are ``sum_d e_d z_ud z_vd``.
+
+    Raises:
+        InputError: if ``z`` has not a row for every node of ``edges``, or ``signature`` not a number for every column.
     """
+    check_positions(z, edges.num_nodes, signature)
     return _Dots.apply(z, edges, signature)
+
+
+def check_positions(z: Tensor, num_nodes: int, signature: Tensor | None) -> None:
+    """Refuse positions, or a signature, of which C would read what lies beyond."""
+    if z.dim() != 2 or len(z) != num_nodes:
+        raise InputError(f"z has shape {tuple(z.shape)}: expected ({num_nodes}, D)")
+    if signature is not None and signature.shape != z.shape[1:]:
+        raise InputError(f"signature has shape {tuple(signature.shape)}: expected ({z.shape[1]},)")
 
 
 class _Dots(torch.autograd.Function):

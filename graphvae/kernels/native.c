@@ -1,8 +1,8 @@
-/* Sums over pairs of nodes in float32, for one core: what graphvae/kernels/native.py calls.
+/* The arithmetic of training in float32, for one core: what graphvae/kernels/native.py calls.
  *
- * Written in the compiler's own vectors, 16 numbers wide, which it lowers to whatever the machine has; on x86-64 Linux
- * each entry point exists for several generations of processors and the loader picks. Nothing here allocates, and every
- * sum is taken in an order that depends on its arguments alone. A logit that is not finite makes the sums NaN.
+ * Written in the compiler's own vectors, 16 numbers wide where there is AVX-512 and 8 where there is AVX2; a library is
+ * compiled for each, and native.py picks. Nothing here allocates, and every sum is taken in an order that depends on its
+ * arguments and the library alone. A logit that is not finite makes the sums NaN.
  */
 
 #include <immintrin.h>
@@ -16,10 +16,8 @@
 /* Numbers in a vector, and rows whose sums fit the registers. */
 #if defined(__AVX512F__)
 enum { LANES = 16, ROWS = 8 };
-#elif defined(__AVX2__)
-enum { LANES = 8, ROWS = 4 };
 #else
-enum { LANES = 4, ROWS = 4 };
+enum { LANES = 8, ROWS = 4 };
 #endif
 enum { STEP = 2 * LANES, TILE = 512, CHUNK = 256 };
 
@@ -234,6 +232,10 @@ ENTRY void pair_sums(
         int64_t stop = start + TILE < width ? start + TILE : width;
         product w = one();
         for (int64_t row = 0; row < stop && row < n; row += ROWS) {
+            if (row % 4096 == 0) { /* before exponents overflow */
+                value += 2.0 * logarithm(w);
+                w = one();
+            }
             int64_t from = row / STEP * STEP > start ? row / STEP * STEP : start;
             vec others = all(0.0f), chances = all(0.0f);
             for (int64_t j = from; j < stop; j += STEP) {
@@ -540,7 +542,7 @@ INLINE void estimate(
  *
  * order: the nodes' order in the ring; signs: (wide), zero beyond d; edges: sorted keys shift * n + i of pairs to leave
  * out, those of the l-th shift from at[2 l] to at[2 l + 1]; line: scale, offset, m, c1, c2.
- * room: floats for z and its gradient in that order, 2 n wide, and wide (wide + 3) more; wide: d, or the next multiple of
+ * room: floats for z and its gradient in that order, 2 n wide, and wide (wide + 1) more; wide: d, or the next multiple of
  * LANES. to_z: (n, d). moment: wide (wide + 1) numbers of room, and sums: inner and squares, the sums of z_i . z_j
  * and of its square over all pairs, then nine sums (see above) of the diagonal and nine of the shifted pairs.
  */

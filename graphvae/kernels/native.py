@@ -1,7 +1,7 @@
 """The float32 CPU kernels in C, where a compiler was at hand when the package was installed; see ``native.c``.
 
-Each function of the library has a twin of torch operators, which is the reference and serves all other machines and
-precisions; :func:`library` is None there. None of them differentiates: the autograd functions that call them do.
+Each function of the library has a twin of torch operators, which is the reference and serves all other machines,
+devices and precisions (:func:`native_runs_on`). None of them differentiates: the autograd functions that call them do.
 """
 
 from __future__ import annotations
@@ -76,9 +76,12 @@ def library() -> Any:
     path = here / f"_native_{level}.so"
     if level is None or not path.is_file():
         return None
-    found = ctypes.CDLL(str(path))
-    found.digest.restype = ctypes.c_char_p
-    if found.digest().decode() != hashlib.sha256((here / "native.c").read_bytes()).hexdigest():
+    try:
+        found = ctypes.CDLL(str(path))
+        found.digest.restype = ctypes.c_char_p
+        if found.digest().decode() != hashlib.sha256((here / "native.c").read_bytes()).hexdigest():
+            return None
+    except (OSError, AttributeError):  # of another system, or no library at all
         return None
     for name, (result, arguments) in SIGNATURES.items():
         function = getattr(found, name)
@@ -103,22 +106,25 @@ def pair_sums(z: Tensor, scale: Tensor, bias: Tensor, signature: Tensor | None) 
     """What :data:`graphvae.kernels.pairs.Sums` says, with its gradient, in tiles of the library's own."""
     n, d = z.shape
     width = -(-n // STEP) * STEP
-    right = pad(z.detach().contiguous(), (0, 0, 0, width - n))
-    left = right * scale if signature is None else right * (scale * signature)
+    right, signature = pad(z.detach().contiguous(), (0, 0, 0, width - n)), _like(signature, z)
+    left = (right * scale if signature is None else right * (scale * signature)).to(z.dtype)
     across = right.T.contiguous()
     threads = _threads(n * n, "pairs")
 
-    def part(index: int) -> tuple[Tensor, Tensor]:
-        rows, columns, sums = z.new_zeros(width, d), z.new_zeros(d, width), torch.empty(2, dtype=torch.float64)
+    def part(index: int) -> tuple[Tensor, Tensor, Tensor]:
+        rows, columns, sums = z.new_zeros(width, d), z.new_zeros(d, width), z.new_empty(2, dtype=torch.float64)
         given = *(_at(each) for each in (left, right, across)), n, width, d, float(bias), index, threads
         library().pair_sums(*given, _at(rows), _at(columns), _at(sums))
-        return sums, rows.add_(columns.T)
+        return sums, rows, columns
 
     parts = _each(part, threads)
-    value, sigmoids = torch.stack([sums for sums, _ in parts]).sum(0).tolist()
+    value, sigmoids = torch.stack([sums for sums, *_ in parts]).sum(0).tolist()
+    # Here, not in the threads, each of which would have torch start as many of its own.
     g = parts[0][1]
-    for _, other in parts[1:]:
+    for _, other, _ in parts[1:]:
         g.add_(other)
+    for *_, columns in parts:
+        g.add_(columns.T)
     return value, g[:n], sigmoids
 
 
@@ -206,7 +212,7 @@ def pair_estimate(
     wide = -(-d // LANES) * LANES
     signs = _like(signature, z)
     signs = _ones(d, wide) if signs is None else pad(signs, (0, wide - d))
-    room, to_z = z.new_empty(2 * n * wide + wide * (wide + 3)), torch.empty_like(z)
+    room, to_z = z.new_empty(2 * n * wide + wide * (wide + 1)), torch.empty_like(z)
     moment, sums = (DOUBLE * (wide * (wide + 1)))(), (DOUBLE * 20)()
     # numpy's search takes microseconds where torch's takes tens of them.
     at = edge_keys.numpy().searchsorted([bound for k in shifts for bound in (k * n, k * n + n)]).tolist()
@@ -260,14 +266,13 @@ def sparse_product(pointers: Tensor, columns: Tensor, values: Tensor, x: Tensor)
     """``(M, D)`` of a matrix in compressed sparse rows, indices int32, times ``x`` ``(N, D)``."""
     x, values, (rows, d) = x.detach().contiguous(), values.contiguous(), (pointers.shape[0] - 1, x.shape[1])
     out = x.new_empty(rows, d)
-    given = pointers.data_ptr(), columns.data_ptr(), values.data_ptr(), x.data_ptr(), out.data_ptr()
 
     threads = _threads(values.shape[0] * d, "numbers")
 
     def part(index: int) -> None:
         start, stop = rows * index // threads, rows * (index + 1) // threads
-        lead, *matrix, whole, into = given
-        library().sparse_product(lead + 4 * start, *matrix, stop - start, whole, d, into + 4 * start * d)
+        lead, into = pointers.data_ptr() + 4 * start, out.data_ptr() + 4 * start * d
+        library().sparse_product(lead, _at(columns), _at(values), stop - start, _at(x), d, into)
 
     _each(part, threads)
     return out
@@ -275,7 +280,7 @@ def sparse_product(pointers: Tensor, columns: Tensor, values: Tensor, x: Tensor)
 
 @cache
 def _ones(count: int, width: int) -> Tensor:
-    return pad(torch.ones(count), (0, width - count))
+    return pad(torch.ones(count, dtype=torch.float32, device="cpu"), (0, width - count))
 
 
 @cache

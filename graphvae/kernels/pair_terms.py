@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from graphvae._check import InputError
 from graphvae.kernels import native
 from graphvae.kernels.control_variate import ControlVariate, draw_shifts, estimate_and_gradient
-from graphvae.kernels.edges import EdgeSet, add_gradient, dots
+from graphvae.kernels.edges import EdgeSet, add_gradient, check_positions, dots
 from graphvae.kernels.pairs import sums_and_gradient, times
 from graphvae.kernels.softplus import terms_and_slope
 
@@ -62,7 +63,16 @@ def pair_terms(
 
     Returns:
         ``()`` in the dtype of ``z``; differentiable once in ``z``, ``scale`` and ``bias``.
+
+    Raises:
+        InputError: if ``z``, ``edges``, ``signature`` and ``variate`` are not of one size.
     """
+    check_positions(z, edges.num_nodes, signature)
+    if variate is not None and (variate.num_nodes, len(variate.edge_keys)) != (len(z), 2 * edges.num_edges):
+        raise InputError(
+            f"variate: is of {variate.num_nodes} nodes and {len(variate.edge_keys) // 2} edges; expected {len(z)} and "
+            f"{edges.num_edges}"
+        )
     if not torch.is_grad_enabled():
         z, scale, bias = z.detach(), scale.detach(), bias.detach()
     return _PairTerms.apply(z, scale, bias, edges, all_pairs, on_edges, on_diagonal, signature, variate, block)

@@ -58,6 +58,8 @@ def pair_softplus_sum(
     """
     if z.dim() != 2:
         raise InputError(f"z has shape {tuple(z.shape)}: expected (N, D)")
+    if signature is not None and signature.shape != z.shape[1:]:
+        raise InputError(f"signature has shape {tuple(signature.shape)}: expected ({z.shape[1]},)")
     chosen = backend or _fastest(z, signature)
     block = integer("block", BLOCK[z.device.type] if block is None else block, low=1)
     return resolve("backend", chosen, BACKENDS)(z, scale, bias, block, signature)
@@ -134,6 +136,7 @@ def sums_and_gradient(
         ``V``, the derivative in ``z`` but for ``2 scale``, and those in ``scale`` and ``bias``; None where not wanted.
     """
     sums = sums or SUMS[_fastest(z, signature)]
+    signature = None if signature is None else signature.to(z.dtype)
     value, g, sigmoids = sums(z, scale, bias, block or BLOCK[z.device.type], signature, any(wanted), wanted[2])
     value = torch.as_tensor(value, dtype=torch.float64, device=z.device)
     if g is None:

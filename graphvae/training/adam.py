@@ -1,8 +1,9 @@
-"""Adam in one fused call a step: torch's own kernel, without what its optimiser class does around it."""
+"""Adam in one fused call a step: torch's own kernel, or C, without what torch's optimiser class does around it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +45,17 @@ class Adam:
         arrays = self._values, self._first, self._second
         self._native = native.AdamArrays(*arrays) if whole and native.native_runs_on(*self._values) else None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but where the arrays lie, which is another place in a copy."""
+        rest = {name: value for name, value in vars(self).items() if name != "_native"}
+        return {**rest, "whole": self._native is not None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        whole = state.pop("whole")
+        vars(self).update(state)
+        self._values = [each.detach() for each in self.parameters]
+        self._native = native.AdamArrays(self._values, self._first, self._second) if whole else None
+
     def zero_grad(self) -> None:
         """Drop all gradients."""
         for each in self.parameters:
@@ -83,6 +95,9 @@ class Adam:
                 self._steps[index].add_(1)
         if not gradients:
             return
+        # A gradient that still needs the values of before is refused.
+        for index in gradients:
+            torch.autograd.graph.increment_version(self._values[index])
         if self._native is not None and self._shared is not None:
             self._native.step(list(gradients.values()), float(learning_rate), self.betas, self._count(), self.eps)
             return

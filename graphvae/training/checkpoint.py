@@ -20,7 +20,7 @@ from graphvae.training.adam import Adam
 
 __all__ = ["Checkpoint", "Stateful", "TrainingState"]
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Stateful(Protocol):

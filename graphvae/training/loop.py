@@ -238,8 +238,9 @@ def train(
 def _mode_of(module: nn.Module) -> Callable[[bool], Any]:
     """``module.train``; if no part has one of its own, without what torch does around setting so many attributes."""
     parts = list(module.modules())
-    if any(type(part).train is not nn.Module.train for part in parts):
-        return module.train
+    for part in parts:
+        if type(part).train is not nn.Module.train or "train" in vars(part) or isinstance(part, torch.jit.ScriptModule):
+            return module.train
 
     def set_mode(training: bool) -> None:
         for part in parts:

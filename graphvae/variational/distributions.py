@@ -157,7 +157,8 @@ class NetworkNormal(DiagonalNormal):
 @register_kl(NetworkNormal, DiagonalNormal)
 def _kl_network(p: NetworkNormal, q: DiagonalNormal) -> Tensor:
     found, p.divergence = p.divergence, None
-    if q.standard and found is not None and found.requires_grad == p.parameters.requires_grad:
+    wanted = p.parameters.requires_grad and torch.is_grad_enabled()
+    if q.standard and found is not None and found.requires_grad == wanted:
         return found
     return _kl_diagonal(p, q)
 

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphvae._check import InputError
 from graphvae.kernels import native
 from graphvae.kernels.control_variate import ControlVariate, estimate_and_gradient
 from graphvae.kernels.edges import EdgeSet, edge_dots
@@ -209,3 +210,52 @@ def test_a_process_that_forks_has_threads_of_its_own():
     if code == 0:
         os._exit(0 if native._pool(2) is not pool and list(native._pool(2).map(abs, [-1])) == [1] else 1)
     assert os.waitpid(code, 0)[1] == 0
+
+
+@pytest.mark.parametrize("wrong", ["rows", "signature", "variate", "edges of the variate"])
+def test_what_does_not_fit_is_refused_before_c_reads_beyond_it(wrong):
+    z, one, zero = torch.zeros(5 if wrong == "rows" else 6, 16), torch.ones(()), torch.zeros(())
+    edges = EdgeSet(torch.tensor([[0, 1], [5, 2]]), 6)
+    variate = ControlVariate(7 if wrong == "variate" else 6, None if wrong == "edges of the variate" else edges.pairs)
+    signature = torch.ones(3) if wrong == "signature" else None
+    with pytest.raises(InputError, match="expected"):
+        pair_terms(z, one, zero, edges, 1.0, PairWeights(), PairWeights(), signature=signature, variate=variate)
+    if wrong in ("rows", "signature"):
+        with pytest.raises(InputError, match="expected"):
+            edge_dots(z, edges, signature)
+    if wrong == "signature":
+        with pytest.raises(InputError, match="expected"):
+            pair_softplus_sum(z, one, zero, signature=signature)
+
+
+def test_a_signature_may_be_of_another_precision():
+    z, edges, one, zero = draw(40, 16).float(), EdgeSet(some_edges(40, 0), 40), torch.ones(()), torch.zeros(())
+    signature, weights = torch.linspace(-1, 1, 16), (1.0, PairWeights(minus=2.0), PairWeights(plus=1.0))
+    for function in (
+        lambda z, signs: pair_softplus_sum(z, one, zero, signature=signs),
+        lambda z, signs: edge_dots(z, edges, signs),
+        lambda z, signs: pair_terms(z, one, zero, edges, *weights, signature=signs),
+    ):
+        found = [with_gradients(lambda z, f=function, s=signs: f(z, s), z) for signs in (signature.double(), signature)]
+        close(*found, rtol=1e-6)
+
+
+def test_the_default_precision_does_not_matter():
+    z, variate = draw(50, 18).float(), ControlVariate(50)
+    given = z, torch.tensor(1.0), torch.tensor(-1.0), None, [True] * 3, variate, [3, 7]
+    native._ones.cache_clear()
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = estimate_and_gradient(*given, trained=False)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    native._ones.cache_clear()
+    expected = estimate_and_gradient(*given, trained=False)
+    assert found[0] == expected[0]
+    assert torch.equal(found[1], expected[1])
+
+
+def test_what_is_no_library_is_not_taken(tmp_path, monkeypatch):
+    for path in folder(tmp_path, monkeypatch).glob("*.so"):
+        path.write_bytes(b"")
+    assert native.library.__wrapped__() is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -61,3 +63,31 @@ def test_a_mean_that_fades_out_ends_at_zero_and_costs_nothing(compiled: None) ->
         adam.step(0.01)
     assert float(adam.state_dict()["first.0"].abs().max()) == 0
     assert float(torch.tensor(1e-39) * 2) > 0  # elsewhere they are numbers as ever
+
+
+@pytest.mark.parametrize("kernels", ["compiled", "torch_kernels"])
+def test_a_gradient_that_needs_the_weights_of_before_is_refused(kernels: str, request: pytest.FixtureRequest) -> None:
+    request.getfixturevalue(kernels)
+    weight, x = nn.Parameter(torch.ones(4)), torch.ones(4, requires_grad=True)
+    adam, value = Adam([weight]), (weight * x).sum()
+    weight.grad = torch.ones(4)
+    adam.step(0.1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        value.backward()
+
+
+@pytest.mark.parametrize("kernels", ["compiled", "torch_kernels"])
+def test_a_copy_goes_on_from_where_the_first_is(kernels: str, request: pytest.FixtureRequest) -> None:
+    request.getfixturevalue(kernels)
+    adam = Adam(parameters(torch.float32))
+    for each in adam.parameters:
+        each.grad = torch.ones_like(each)
+    adam.step(0.1)
+    other = copy.deepcopy(adam)
+    before = [each.detach().clone() for each in adam.parameters]
+    for each in other.parameters:
+        each.grad = torch.ones_like(each)
+    other.step(0.1)
+    assert all(torch.equal(*two) for two in zip(before, adam.parameters, strict=True))
+    adam.step(0.1)
+    assert all(torch.equal(*two) for two in zip(other.parameters, adam.parameters, strict=True))

@@ -14,7 +14,7 @@ from torch import nn
 
 import graphvae
 from graphvae._check import InputError
-from graphvae.training.loop import NonFiniteError, check_learning_rate, resolve_device, train
+from graphvae.training.loop import NonFiniteError, _mode_of, check_learning_rate, resolve_device, train
 from graphvae.training.randomness import seeded
 
 CPU = torch.device("cpu")
@@ -315,3 +315,18 @@ def test_bad_learning_rates_are_refused(value):
 def test_one_learning_rate_is_the_first_and_the_last():
     assert check_learning_rate(0.1) == (0.1, 0.1)
     assert check_learning_rate([0.1, 0.2]) == (0.1, 0.2)
+
+
+def test_a_part_that_sets_its_own_mode_keeps_it():
+    frozen = nn.BatchNorm1d(2).eval()
+    frozen.train = lambda mode=True: frozen
+    for module, kept in ((nn.Sequential(frozen), False), (nn.Sequential(nn.Linear(2, 2)), True)):
+        _mode_of(module)(True)
+        assert module[0].training == kept
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_scripted_part_is_told_its_mode():
+    scripted = torch.jit.script(nn.Dropout(0.5))
+    _mode_of(nn.Sequential(scripted))(False)
+    assert torch.equal(scripted(torch.ones(100)), torch.ones(100))
