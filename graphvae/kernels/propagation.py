@@ -59,7 +59,10 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        return _Product.apply(grads[0].contiguous(), ctx.matrix.T, ctx.product), None, None
+        grad, transposed = grads[0].contiguous(), ctx.matrix.T
+        if torch.is_grad_enabled():  # for a second derivative
+            return _Product.apply(grad, transposed, ctx.product), None, None
+        return ctx.product(transposed, grad), None, None
 
 
 def _reference(matrix: SparseMatrix, x: Tensor) -> Tensor:
