@@ -112,7 +112,7 @@ def in_a_process(n: int, d: int, name: str) -> float | None:
 
 def _peak(n: int, d: int, name: str, queue: Any) -> None:
     torch.set_num_threads(1)
-    native.library = lambda: None
+    native.load = lambda: None
     kernels(500, d, 500)[name]()  # what torch loads once
     run = kernels(n, d, n)[name]
     status = Path("/proc/self/status")
@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    native.library = lambda: None
+    native.load = lambda: None
     rate = rates()
     rows = []
     for d in options.dims:

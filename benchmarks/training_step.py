@@ -185,7 +185,7 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.torch_kernels:
-        native.library = lambda: None
+        native.load = lambda: None
     rows = [measure(name) for name in arguments.graphs]
     machine = {"processor": "x86_64", "cpu": torch.backends.cpu.get_cpu_capability(), "threads": 1}
     versions = {"torch": torch.__version__, "torch_geometric": torch_geometric.__version__}

@@ -40,14 +40,14 @@ def data_root() -> Path:
 @pytest.fixture(scope="session")
 def compiled() -> None:
     """For tests of the kernels in C."""
-    if native.library() is None:
+    if native.load() is None:
         pytest.skip("the kernels in C were not compiled here")
 
 
 @pytest.fixture
 def torch_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where no compiler was at hand: every kernel on a CPU is made of torch's operators."""
-    monkeypatch.setattr(native, "library", lambda: None)
+    monkeypatch.setattr(native, "load", lambda: None)
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ __all__ = [
     "edge_and_node_terms",
     "edge_dots",
     "edge_gradient",
-    "library",
+    "load",
     "native_runs_on",
     "pair_estimate",
     "pair_sums",
@@ -69,7 +69,7 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
 
 
 @cache
-def library() -> Any:
+def load() -> Any:
     """The library for this processor, or None: not compiled here, or from another source than ``native.c`` is now."""
     here = Path(__file__).parent
     level = LEVELS.get(torch.backends.cpu.get_cpu_capability())
@@ -94,12 +94,12 @@ def native_runs_on(*tensors: Tensor) -> bool:
     for each in tensors:
         if each.dtype != torch.float32 or not each.is_cpu:
             return False
-    return library() is not None
+    return load() is not None
 
 
 def call(name: str, *arguments: Any) -> Any:
     """The function of this name; tensors, contiguous, are passed as where their numbers lie."""
-    return getattr(library(), name)(*(_at(each) if isinstance(each, Tensor) else each for each in arguments))
+    return getattr(load(), name)(*(_at(each) if isinstance(each, Tensor) else each for each in arguments))
 
 
 def pair_sums(z: Tensor, scale: Tensor, bias: Tensor, signature: Tensor | None) -> tuple[float, Tensor, float]:
@@ -114,7 +114,7 @@ def pair_sums(z: Tensor, scale: Tensor, bias: Tensor, signature: Tensor | None) 
     def part(index: int) -> tuple[Tensor, Tensor, Tensor]:
         rows, columns, sums = z.new_zeros(width, d), z.new_zeros(d, width), z.new_empty(2, dtype=torch.float64)
         given = *(_at(each) for each in (left, right, across)), n, width, d, float(bias), index, threads
-        library().pair_sums(*given, _at(rows), _at(columns), _at(sums))
+        load().pair_sums(*given, _at(rows), _at(columns), _at(sums))
         return sums, rows, columns
 
     parts = _each(part, threads)
@@ -137,7 +137,7 @@ def softplus_terms(s: Tensor, weights: Sequence[float]) -> tuple[float, Tensor]:
     """
     s = s.detach().contiguous()
     slope = torch.empty_like(s)
-    return library().softplus_terms(_at(s), s.numel(), _singles(weights), _at(slope)), slope
+    return load().softplus_terms(_at(s), s.numel(), _singles(weights), _at(slope)), slope
 
 
 def edge_and_node_terms(
@@ -159,7 +159,7 @@ def edge_and_node_terms(
         of the edges and then of the diagonal, sums of the terms, of their slopes, and of slopes times inner products.
     """
     sums, signature, (u, v) = (DOUBLE * 6)(), _like(signature, z), _ends(pairs)
-    library().edge_and_node_terms(
+    load().edge_and_node_terms(
         *(_at(z), _at(signature), *z.shape, u, v, pairs.shape[1]),
         *(scale, bias, _singles(on_edges), _singles(on_nodes), factor, _at(g), sums),
     )
@@ -170,7 +170,7 @@ def edge_dots(z: Tensor, signature: Tensor | None, pairs: Tensor) -> Tensor:
     """``(E,)`` inner products of rows of ``z`` ``(N, D)``, as :func:`edge_gradient` takes them."""
     dots, signature = z.new_empty(pairs.shape[1]), _like(signature, z)
     u, v = _ends(pairs)
-    library().edge_dots(_at(z), _at(signature), z.shape[1], u, v, len(dots), _at(dots))
+    load().edge_dots(_at(z), _at(signature), z.shape[1], u, v, len(dots), _at(dots))
     return dots
 
 
@@ -180,7 +180,7 @@ def edge_gradient(z: Tensor, signature: Tensor | None, pairs: Tensor, weight: Te
     ``z``, ``g`` and ``pairs``, int64, are contiguous.
     """
     weight, signature, (u, v) = weight.contiguous(), _like(signature, z), _ends(pairs)
-    library().edge_gradient(_at(z), _at(signature), z.shape[1], u, v, len(weight), _at(weight), _at(g))
+    load().edge_gradient(_at(z), _at(signature), z.shape[1], u, v, len(weight), _at(weight), _at(g))
     return g
 
 
@@ -217,7 +217,7 @@ def pair_estimate(
     # numpy's search takes microseconds where torch's takes tens of them.
     at = edge_keys.numpy().searchsorted([bound for k in shifts for bound in (k * n, k * n + n)]).tolist()
     ring, given = (COUNT * len(shifts))(*shifts), (DOUBLE * len(line))(*line)
-    library().pair_estimate(
+    load().pair_estimate(
         *(
             _at(z),
             n,
@@ -257,7 +257,7 @@ class AdamArrays:
 
         def part(index: int) -> None:
             arrays = len(given), values, addresses, first, second, self._sizes
-            library().adam(*arrays, index, threads, *rates)
+            load().adam(*arrays, index, threads, *rates)
 
         _each(part, threads)
 
@@ -272,7 +272,7 @@ def sparse_product(pointers: Tensor, columns: Tensor, values: Tensor, x: Tensor)
     def part(index: int) -> None:
         start, stop = rows * index // threads, rows * (index + 1) // threads
         lead, into = pointers.data_ptr() + 4 * start, out.data_ptr() + 4 * start * d
-        library().sparse_product(lead, _at(columns), _at(values), stop - start, _at(x), d, into)
+        load().sparse_product(lead, _at(columns), _at(values), stop - start, _at(x), d, into)
 
     _each(part, threads)
     return out

@@ -109,10 +109,9 @@ class _PairTerms(torch.autograd.Function):
 
         by_edge = on_edges.plus, on_edges.minus, *polynomial, around
         by_node = on_diagonal.plus, on_diagonal.minus, 0.0, on_diagonal.linear, 0.0, 0.0
-        terms = _natively if any(wanted) and native.native_runs_on(z) else _by_torch
-        total, *gradient = terms(
-            z, scale, bias, signature, edges, by_edge, by_node, wanted, all_pairs, all_pairs * value, *gradient
-        )
+        asked = _Asked(z, scale, bias, signature, edges, by_edge, by_node, wanted, all_pairs)
+        add = _add_in_c if any(wanted) and native.native_runs_on(z) else _add_in_torch
+        total, *gradient = add(asked, all_pairs * value, *gradient)
         ctx.save_for_backward(*gradient)
         return total
 
@@ -122,62 +121,50 @@ class _PairTerms(torch.autograd.Function):
         return *(times(grads[0], each) for each in ctx.saved_tensors), *[None] * 7
 
 
-def _by_torch(
-    z: Tensor,
-    scale: Tensor,
-    bias: Tensor,
-    signature: Tensor | None,
-    edges: EdgeSet,
-    by_edge: Sequence[float],
-    by_node: Sequence[float],
-    wanted: Sequence[bool],
-    all_pairs: float,
-    total: Any,
-    to_z: Any,
-    to_scale: Any,
-    to_bias: Any,
-) -> tuple[Tensor, Any, Any, Any]:
+class _Asked(NamedTuple):
+    """Arguments of :func:`pair_terms`, with weights as ``plus, minus, c0, c1, c2, around``."""
+
+    z: Tensor
+    scale: Tensor
+    bias: Tensor
+    signature: Tensor | None
+    edges: EdgeSet
+    by_edge: Sequence[float]
+    by_node: Sequence[float]
+    wanted: Sequence[bool]
+    all_pairs: float
+
+
+def _add_in_torch(of: _Asked, total: Any, to_z: Any, to_scale: Any, to_bias: Any) -> tuple[Tensor, Any, Any, Any]:
     """``total``, of all pairs, with the terms of edges and diagonal; and its derivatives, from those of all pairs."""
-    signed, gradient = z if signature is None else z * signature, any(wanted)
-    along, squares = dots(z, edges, signature), torch.linalg.vecdot(signed, z)
+    z, scale, all_pairs = of.z, of.scale, of.all_pairs
+    signed, gradient = z if of.signature is None else z * of.signature, any(of.wanted)
+    along, squares = dots(z, of.edges, of.signature), torch.linalg.vecdot(signed, z)
     parts, slopes = [], []
-    for inner, (plus, minus, *polynomial, around) in ((along, by_edge), (squares, by_node)):
+    for inner, (plus, minus, *polynomial, around) in ((along, of.by_edge), (squares, of.by_node)):
         c0, c1, c2 = polynomial
-        part, slope = terms_and_slope(inner * scale + bias, plus, minus, (c0, c1, c2), around, gradient)
+        part, slope = terms_and_slope(inner * scale + of.bias, plus, minus, (c0, c1, c2), around, gradient)
         parts.append(part)
         slopes.append(cast("Tensor", slope))
     of_edges, own = slopes
-    if wanted[0]:
+    if of.wanted[0]:
         to_z = to_z.mul_(2 * all_pairs * scale).addcmul_(signed, (2 * scale * own).unsqueeze(1))
-        add_gradient(to_z, of_edges * scale, z, edges, signature)
-    if wanted[1]:
+        add_gradient(to_z, of_edges * scale, z, of.edges, of.signature)
+    if of.wanted[1]:
         to_scale = all_pairs * to_scale + of_edges.dot(along) + own.dot(squares)
-    if wanted[2]:
+    if of.wanted[2]:
         to_bias = all_pairs * to_bias + of_edges.sum() + own.sum()
     return (total + sum(parts)).to(z.dtype), to_z, to_scale, to_bias
 
 
-def _natively(
-    z: Tensor,
-    scale: Tensor,
-    bias: Tensor,
-    signature: Tensor | None,
-    edges: EdgeSet,
-    by_edge: Sequence[float],
-    by_node: Sequence[float],
-    wanted: Sequence[bool],
-    all_pairs: float,
-    total: Any,
-    to_z: Any,
-    to_scale: Any,
-    to_bias: Any,
-) -> tuple[Tensor, Any, Any, Any]:
+def _add_in_c(of: _Asked, total: Any, to_z: Any, to_scale: Any, to_bias: Any) -> tuple[Tensor, Any, Any, Any]:
     """The same in C, and with Python's numbers, at a tenth of the cost of tensors that hold one."""
-    wide, g = float(scale), to_z if wanted[0] else None
-    given = z, signature, edges.pairs, wide, float(bias), by_edge, by_node, 2 * all_pairs * wide, g
-    of_edges, slope, scaled, of_nodes, own, own_scaled = native.edge_and_node_terms(*given)
-    if wanted[1]:
-        to_scale = scale.new_tensor(all_pairs * float(to_scale) + scaled + own_scaled)
-    if wanted[2]:
-        to_bias = scale.new_tensor(all_pairs * float(to_bias) + slope + own)
-    return z.new_tensor(float(total) + of_edges + of_nodes), g, to_scale, to_bias
+    scale, g = float(of.scale), to_z if of.wanted[0] else None
+    weights = of.by_edge, of.by_node, 2 * of.all_pairs * scale
+    found = native.edge_and_node_terms(of.z, of.signature, of.edges.pairs, scale, float(of.bias), *weights, g)
+    of_edges, slope, scaled, of_nodes, own, own_scaled = found
+    if of.wanted[1]:
+        to_scale = of.scale.new_tensor(of.all_pairs * float(to_scale) + scaled + own_scaled)
+    if of.wanted[2]:
+        to_bias = of.bias.new_tensor(of.all_pairs * float(to_bias) + slope + own)
+    return of.z.new_tensor(float(total) + of_edges + of_nodes), g, to_scale, to_bias

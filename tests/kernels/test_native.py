@@ -35,7 +35,7 @@ def test_where_there_is_a_compiler_there_is_a_library():
     known = platform.system() == "Linux" and platform.machine() == "x86_64" and shutil.which("cc")
     if not known or torch.backends.cpu.get_cpu_capability() not in native.LEVELS:
         pytest.skip("no C compiler for x86-64 Linux, or a processor without AVX2")
-    assert native.library() is not None, "after a change of native.c: pip install -e . --no-deps"
+    assert native.load() is not None, "after a change of native.c: pip install -e . --no-deps"
 
 
 def draw(*shape: int, seed: int = 0, scale: float = 1.0) -> torch.Tensor:
@@ -168,26 +168,26 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_library_of_this_source_is_taken(tmp_path, monkeypatch):
     folder(tmp_path, monkeypatch)
-    assert native.library.__wrapped__() is not None
+    assert native.load.__wrapped__() is not None
 
 
 def test_a_library_of_another_source_is_not(tmp_path, monkeypatch):
     with (folder(tmp_path, monkeypatch) / "native.c").open("a") as source:
         source.write("/* changed since */")
-    assert native.library.__wrapped__() is None
+    assert native.load.__wrapped__() is None
 
 
 def test_without_a_library_everything_is_torch(tmp_path, monkeypatch):
     for path in folder(tmp_path, monkeypatch).glob("*.so"):
         path.unlink()
-    monkeypatch.setattr(native, "library", native.library.__wrapped__)
+    monkeypatch.setattr(native, "load", native.load.__wrapped__)
     assert not native.native_runs_on(torch.zeros(2))
 
 
 @pytest.mark.parametrize("capability", ["DEFAULT", "SVE256"])
 def test_other_processors_have_none(monkeypatch, capability):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    assert native.library.__wrapped__() is None
+    assert native.load.__wrapped__() is None
 
 
 @pytest.mark.parametrize("n", [32, 33])
@@ -258,4 +258,4 @@ def test_the_default_precision_does_not_matter():
 def test_what_is_no_library_is_not_taken(tmp_path, monkeypatch):
     for path in folder(tmp_path, monkeypatch).glob("*.so"):
         path.write_bytes(b"")
-    assert native.library.__wrapped__() is None
+    assert native.load.__wrapped__() is None
