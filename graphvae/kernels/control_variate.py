@@ -65,7 +65,8 @@ class ControlVariate:
         #: ``m, c0, c1, c2`` of the last call.
         self.coefficients = (0.0,) * 4
         self._moments = [0.0] * 6  # of 1, s, s², sigmoid, sigmoid * s, softplus
-        self._latest: Tensor | None = None  # the sums of the last call, on the host once they have arrived
+        # The sums of the last call, on the host once they have arrived.
+        self._latest: Tensor | list[float] | None = None
         self._arrived: torch.cuda.Event | None = None
 
     def state_dict(self) -> dict[str, list[float]]:
@@ -106,10 +107,10 @@ class ControlVariate:
         if start < stop:
             columns.index_fill_(1, (self.edge_keys[start:stop] - at).to(columns.device, non_blocking=True), 0)
 
-    def receive(self, sums: Tensor) -> None:
+    def receive(self, sums: Tensor | list[float]) -> None:
         """Keep the sums of a call for the next fit; a GPU's travel while it goes on, only their arrival is awaited."""
         self._latest = sums
-        if sums.is_cuda:
+        if isinstance(sums, Tensor) and sums.is_cuda:
             self._latest = torch.empty(sums.shape, dtype=sums.dtype, pin_memory=True).copy_(sums, non_blocking=True)
             self._arrived = torch.cuda.current_stream(sums.device).record_event()
 
@@ -117,7 +118,8 @@ class ControlVariate:
         if self._latest is not None:
             if self._arrived is not None:
                 self._arrived.synchronize()
-            n, t, p, f, _, tt, tp, _, _ = self._latest.tolist()
+            latest = self._latest if isinstance(self._latest, list) else self._latest.tolist()
+            n, t, p, f, _, tt, tp, _, _ = latest
             m, self._latest = self.coefficients[0], None
             sums = [n, t + n * m, tt + 2 * m * t + n * m * m, p, tp + m * p, f]
             if all(map(isfinite, sums)):
@@ -225,10 +227,11 @@ def estimate_and_gradient(
     # t = scale z_i . z_j + offset.
     wide, offset, weight = numbers(scale), numbers(bias) - m, (n - 1) / len(shifts)
     g: Tensor | None
+    sampled: Any
     if wanted[0] and native.native_runs_on(z):
         line, order, keys = (wide, offset, m, c1, c2), variate.order, variate.edge_keys
         found, g = native.pair_estimate(z, order, signature, shifts, keys, line, weight)
-        inner, squares, sampled = *found[:2], torch.tensor(found[11:], dtype=torch.float64)
+        inner, squares, sampled = *found[:2], found[11:]
         sums: Any = [a + weight * b for a, b in zip(found[2:11], found[11:], strict=True)]
     else:
         residuals = Residuals(wide, offset, (m, c0, c1, c2))

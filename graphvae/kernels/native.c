@@ -361,14 +361,10 @@ ENTRY void edge_gradient(
     }
 }
 
-/* What edges and nodes add to a weighted sum over pairs of logits s = scale z_u . z_v + bias.
- *
- * g (n, d), or NULL where that is not wanted: times `factor`, plus the gradient in z. sums: of the edges and of the nodes, the terms, their
- * slopes, and slopes times inner products.
- */
-ENTRY void edge_and_node_terms(
+INLINE void add_edges_and_nodes(
     const float *z, const float *signs, int64_t n, int64_t d, const int64_t *u, const int64_t *v, int64_t edges,
-    float scale, float bias, const float *on_edges, const float *on_nodes, float factor, float *g, double *sums)
+    float scale, float bias, const float *on_edges, const float *on_nodes, float factor, int wanted,
+    float *g, double *sums)
 {
     const float *o = on_edges, *p = on_nodes;
     weights of_edges = {o[0], o[1], o[2], o[3], o[4], o[5]}, of_nodes = {p[0], p[1], p[2], p[3], p[4], p[5]};
@@ -379,7 +375,7 @@ ENTRY void edge_and_node_terms(
         for (int64_t i = 0; i < count; i++)
             dots[i] = inner(z + (start + i) * d, z + (start + i) * d, signs, d);
         add_terms(dots, count, scale, bias, of_nodes, slopes, sums + 3);
-        for (int64_t i = 0; g && i < count; i++) {
+        for (int64_t i = 0; wanted && i < count; i++) {
             float *row = g + (start + i) * d;
             for (int64_t k = 0; k < d; k++)
                 row[k] *= factor;
@@ -391,12 +387,28 @@ ENTRY void edge_and_node_terms(
         for (int64_t e = 0; e < count; e++)
             dots[e] = inner(z + u[start + e] * d, z + v[start + e] * d, signs, d);
         add_terms(dots, count, scale, bias, of_edges, slopes, sums);
-        for (int64_t e = 0; g && e < count; e++) {
+        for (int64_t e = 0; wanted && e < count; e++) {
             int64_t i = u[start + e], j = v[start + e];
             add_row(g + i * d, scale * slopes[e], z + j * d, signs, d);
             add_row(g + j * d, scale * slopes[e], z + i * d, signs, d);
         }
     }
+}
+
+/* What edges and nodes add to a weighted sum over pairs of logits s = scale z_u . z_v + bias.
+ *
+ * g (n, d), or NULL where that is not wanted: times `factor`, plus the gradient in z. sums: of the edges and of the nodes, the terms, their
+ * slopes, and slopes times inner products.
+ */
+ENTRY void edge_and_node_terms(
+    const float *z, const float *signs, int64_t n, int64_t d, const int64_t *u, const int64_t *v, int64_t edges,
+    float scale, float bias, const float *on_edges, const float *on_nodes, float factor, float *g, double *sums)
+{
+    /* The usual case is made of constants, for the compiler to unroll. */
+    if (d == 16 && !signs && g)
+        add_edges_and_nodes(z, 0, n, 16, u, v, edges, scale, bias, on_edges, on_nodes, factor, 1, g, sums);
+    else
+        add_edges_and_nodes(z, signs, n, d, u, v, edges, scale, bias, on_edges, on_nodes, factor, g != 0, g, sums);
 }
 
 /* sum_i z_i and sum_i z_i z_i' of rows (n, d), d a multiple of LANES; work: (d + 1, d). */
@@ -513,15 +525,19 @@ INLINE void estimate(
         for (int64_t a = 0; a < wide; a++)
             matrix[a * wide + b] = (float)(2 * c2 * scale * signs[a] * second[a * wide + b]);
     }
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t b = 0; b < wide; b += LANES) {
-            vec even = load(constant + b), odd = all(0.0f);
+    for (int64_t b = 0; b < wide; b += LANES) {
+        vec held[LANES], start = load(constant + b); /* a matrix of one vector's width stays in registers */
+        for (int a = 0; a < LANES; a++)
+            held[a] = load(matrix + a * wide + b);
+        for (int64_t i = 0; i < n; i++) {
+            vec even = start, odd = all(0.0f);
             for (int64_t a = 0; a < wide; a += 2) {
-                even += x[i * wide + a] * load(matrix + a * wide + b);
-                odd += x[i * wide + a + 1] * load(matrix + (a + 1) * wide + b);
+                even += x[i * wide + a] * (wide == LANES ? held[a] : load(matrix + a * wide + b));
+                odd += x[i * wide + a + 1] * (wide == LANES ? held[a + 1] : load(matrix + (a + 1) * wide + b));
             }
             store(g + i * wide + b, even + odd);
         }
+    }
     shifted_pairs(x, signs, n, wide, 0, edges, 0, 0, scale, offset, m, c1, c2, 0.5f, g, sums + 2);
     for (int64_t l = 0; l < shifts; l++)
         shifted_pairs(
@@ -586,41 +602,176 @@ ENTRY void adam(
 
 /* Rows of a sparse matrix times x, `vectors` vectors of columns at a time from number `from` on. */
 INLINE void product_columns(
-    const int32_t *pointers, const int32_t *columns, const float *values, int64_t rows, const float *x, int64_t d,
-    int64_t from, int vectors, float *out)
+    const int32_t *pointers, const int32_t *columns, const float *values, float factor, int64_t start, int64_t stop,
+    const float *x, int64_t d, int64_t from, int vectors, float *out)
 {
-    for (int64_t i = 0; i < rows; i++) {
-        vec total[4] = {0};
-        for (int32_t e = pointers[i]; e < pointers[i + 1]; e++) {
-            const float *row = x + (int64_t)columns[e] * d + from;
-            for (int l = 0; l < vectors; l++)
-                total[l] += values[e] * load(row + l * LANES);
+    for (int64_t i = start; i < stop; i++) {
+        /* Two sums, so that one addition need not wait for the other. */
+        vec even[4] = {0}, odd[4] = {0};
+        int32_t e = pointers[i], end = pointers[i + 1];
+        for (; e + 1 < end; e += 2) {
+            const float *first = x + (int64_t)columns[e] * d + from, *second = x + (int64_t)columns[e + 1] * d + from;
+            for (int l = 0; l < vectors; l++) {
+                even[l] += (values ? values[e] : 1.0f) * load(first + l * LANES);
+                odd[l] += (values ? values[e + 1] : 1.0f) * load(second + l * LANES);
+            }
         }
-        for (int l = 0; l < vectors; l++)
-            store(out + i * d + from + l * LANES, total[l]);
+        for (int l = 0; l < vectors; l++) {
+            vec total = even[l] + odd[l];
+            if (e < end)
+                total += (values ? values[e] : 1.0f) * load(x + (int64_t)columns[e] * d + from + l * LANES);
+            store(out + i * d + from + l * LANES, factor * total);
+        }
     }
 }
 
-/* out (rows, d) of a matrix in compressed sparse rows times x (., d). */
-ENTRY void sparse_product(
-    const int32_t *pointers, const int32_t *columns, const float *values, int64_t rows, const float *x, int64_t d,
-    float *out)
+INLINE void product_rows(
+    const int32_t *pointers, const int32_t *columns, const float *values, float factor, int64_t start, int64_t stop,
+    const float *x, int64_t d, float *out)
 {
     int64_t k = 0;
     for (; k + 4 * LANES <= d; k += 4 * LANES)
-        product_columns(pointers, columns, values, rows, x, d, k, 4, out);
+        product_columns(pointers, columns, values, factor, start, stop, x, d, k, 4, out);
     for (; k + 2 * LANES <= d; k += 2 * LANES)
-        product_columns(pointers, columns, values, rows, x, d, k, 2, out);
+        product_columns(pointers, columns, values, factor, start, stop, x, d, k, 2, out);
     for (; k + LANES <= d; k += LANES)
-        product_columns(pointers, columns, values, rows, x, d, k, 1, out);
-    for (int64_t i = 0; k < d && i < rows; i++) {
+        product_columns(pointers, columns, values, factor, start, stop, x, d, k, 1, out);
+    for (int64_t i = start; k < d && i < stop; i++) {
         float total[LANES] = {0};
         for (int32_t e = pointers[i]; e < pointers[i + 1]; e++)
             for (int64_t l = k; l < d; l++)
-                total[l - k] += values[e] * x[(int64_t)columns[e] * d + l];
+                total[l - k] += (values ? values[e] : 1.0f) * x[(int64_t)columns[e] * d + l];
         for (int64_t l = k; l < d; l++)
-            out[i * d + l] = total[l - k];
+            out[i * d + l] = factor * total[l - k];
     }
+}
+
+/* Rows `start` to `stop` of out (., d): a matrix in compressed sparse rows, whose values are all `factor` if `values` is
+ * NULL, times x (., d).
+ */
+ENTRY void sparse_product(
+    const int32_t *pointers, const int32_t *columns, const float *values, float factor, int64_t start, int64_t stop,
+    const float *x, int64_t d, float *out)
+{
+    if (values)
+        product_rows(pointers, columns, values, 1, start, stop, x, d, out);
+    else
+        product_rows(pointers, columns, 0, factor, start, stop, x, d, out);
+}
+
+/* Eight numbers, which is how torch takes them. */
+typedef float eight __attribute__((vector_size(32), aligned(4), may_alias));
+typedef int32_t bits __attribute__((vector_size(32), aligned(4), may_alias));
+
+INLINE eight either(bits mask, eight yes, eight no) { return (eight)((mask & (bits)yes) | (~mask & (bits)no)); }
+
+/* log(x) for normal x > 0, by Cephes' polynomial on [sqrt(1/2), sqrt(2)]. */
+INLINE eight natural_logarithm(eight x)
+{
+    bits exponent = ((bits)x - 0x3f3504f3) >> 23;
+    eight e = __builtin_convertvector(exponent, eight), r = (eight)((bits)x - (exponent << 23)) - 1.0f, square = r * r;
+    eight y = r * 7.0376836292e-2f - 1.1514610310e-1f;
+    y = y * r + 1.1676998740e-1f;
+    y = y * r - 1.2420140846e-1f;
+    y = y * r + 1.4249322787e-1f;
+    y = y * r - 1.6668057665e-1f;
+    y = y * r + 2.0000714765e-1f;
+    y = y * r - 2.4999993993e-1f;
+    y = y * r + 3.3333331174e-1f;
+    y = y * r * square - e * 2.12194440e-4f - 0.5f * square;
+    return r + y + e * 0.693359375f;
+}
+
+/* cos(2 pi u) and sin(2 pi u) for u in [0, 1], by Cephes' polynomials on [-pi / 4, pi / 4]. */
+INLINE void circle(eight u, eight *cosine, eight *sine)
+{
+    eight turned = 4.0f * u + 12582912.0f; /* see exponential() */
+    eight r = (4.0f * u - (turned - 12582912.0f)) * 1.57079632679f, square = r * r;
+    bits quarter = (bits)turned, swapped = -(quarter & 1);
+    eight s = (square * -1.9515295891e-4f + 8.3321608736e-3f) * square - 1.6666654611e-1f;
+    eight c = (square * 2.443315711809948e-5f - 1.388731625493765e-3f) * square + 4.166664568298827e-2f;
+    s = s * square * r + r;
+    c = c * (square * square) - 0.5f * square + 1.0f;
+    *cosine = (eight)((bits)either(swapped, s, c) ^ (((quarter + 1) & 2) << 30));
+    *sine = (eight)((bits)either(swapped, c, s) ^ ((quarter & 2) << 30));
+}
+
+/* Of a Mersenne twister: how many numbers its state has, and how far ahead of each lies one that it is renewed from. */
+enum { WORDS = 624, AHEAD = 397 };
+
+INLINE uint32_t twist(uint32_t here, uint32_t next)
+{
+    uint32_t y = (here & 0x80000000u) | (next & 0x7fffffffu);
+    return (y >> 1) ^ (0x9908b0dfu & (0u - (next & 1u)));
+}
+
+/* Matsumoto and Nishimura, Mersenne Twister (1998). */
+INLINE void renew(uint32_t *state)
+{
+    for (int i = 0; i < WORDS - AHEAD; i++)
+        state[i] = state[i + AHEAD] ^ twist(state[i], state[i + 1]);
+    for (int i = WORDS - AHEAD; i < WORDS - 1; i++)
+        state[i] = state[i + AHEAD - WORDS] ^ twist(state[i], state[i + 1]);
+    state[WORDS - 1] = state[AHEAD - 1] ^ twist(state[WORDS - 1], state[0]);
+}
+
+/* `count` numbers in [0, 1), of 24 bits; *used of `state` have been. */
+INLINE void uniform(uint32_t *state, uint64_t *used, int64_t count, float *out)
+{
+    while (count > 0) {
+        if (*used == WORDS) {
+            renew(state);
+            *used = 0;
+        }
+        int64_t here = WORDS - (int64_t)*used < count ? WORDS - (int64_t)*used : count;
+        const uint32_t *from = state + *used;
+        for (int64_t i = 0; i < here; i++) {
+            uint32_t y = from[i];
+            y ^= y >> 11;
+            y ^= (y << 7) & 0x9d2c5680u;
+            y ^= (y << 15) & 0xefc60000u;
+            y ^= y >> 18;
+            out[i] = (float)(int32_t)(y & 0xffffffu) * 0x1p-24f;
+        }
+        *used += here;
+        count -= here;
+        out += here;
+    }
+}
+
+/* 16 such numbers become normal: eight radii and eight angles (Box and Muller, 1958). */
+INLINE void box_muller(float *x)
+{
+    eight cosine, sine, square = -2.0f * natural_logarithm(1.0f - *(const eight *)x);
+    eight radius = (eight)_mm256_sqrt_ps((__m256)square);
+    circle(*(const eight *)(x + 8), &cosine, &sine);
+    *(eight *)x = radius * cosine;
+    *(eight *)(x + 8) = radius * sine;
+}
+
+/* n >= 16 standard normal numbers: those that torch would draw next on a CPU, by the same steps.
+ *
+ * state: torch's own: the seed, how many numbers are left and whether there is a seed, how many have been used, and the
+ * numbers, 64 bits for each.
+ */
+ENTRY void standard_normal(uint64_t *state, float *out, int64_t n)
+{
+    uint32_t words[WORDS];
+    int32_t *left = (int32_t *)(state + 1);
+    uint64_t used = *left == 1 ? WORDS : state[2]; /* a fresh state has used none, and has none left */
+    for (int i = 0; i < WORDS; i++)
+        words[i] = (uint32_t)state[3 + i];
+    uniform(words, &used, n, out);
+    for (int64_t i = 0; i + 16 <= n; i += 16)
+        box_muller(out + i);
+    if (n % 16) {
+        uniform(words, &used, 16, out + n - 16);
+        box_muller(out + n - 16);
+    }
+    for (int i = 0; i < WORDS; i++)
+        state[3 + i] = words[i];
+    state[2] = used;
+    *left = (int32_t)(WORDS + 1 - used);
 }
 
 INLINE vec clamp(vec x, float low, float high) { return choose(x < low, all(low), choose(x > high, all(high), x)); }

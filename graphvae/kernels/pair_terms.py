@@ -167,4 +167,4 @@ def _add_in_c(of: _Asked, total: Any, to_z: Any, to_scale: Any, to_bias: Any) ->
         to_scale = of.scale.new_tensor(of.all_pairs * float(to_scale) + scaled + own_scaled)
     if of.wanted[2]:
         to_bias = of.bias.new_tensor(of.all_pairs * float(to_bias) + slope + own)
-    return of.z.new_tensor(float(total) + of_edges + of_nodes), g, to_scale, to_bias
+    return of.z.new_full((), float(total) + of_edges + of_nodes), g, to_scale, to_bias

@@ -36,7 +36,7 @@ def propagate(matrix: SparseMatrix, x: Tensor, backend: str | None = None) -> Te
     """
     if x.dim() != 2 or x.shape[0] != matrix.shape[1]:
         raise InputError(f"x has shape {tuple(x.shape)}: expected ({matrix.shape[1]}, D)")
-    product = resolve("backend", backend or choose_backend(matrix, x), BACKENDS)
+    product = BACKENDS[choose_backend(matrix, x)] if backend is None else resolve("backend", backend, BACKENDS)
     if not (x.requires_grad and torch.is_grad_enabled()):
         return product(matrix, x)  # a third less time on a small graph
     return _Product.apply(x, matrix, product)
@@ -83,7 +83,7 @@ def _native(matrix: SparseMatrix, x: Tensor) -> Tensor:
     """Row after row, its entries' rows of ``x`` summed in registers."""
     if not _for_native(matrix, x):
         raise InputError(f"backend='native': expected float32 on a CPU it is compiled for, not {x.dtype} on {x.device}")
-    return native.sparse_product(matrix.row_pointers, matrix.columns, matrix.values, x)
+    return native.sparse_product(matrix.row_pointers, matrix.columns, matrix.values, x, matrix.constant)
 
 
 def _segment_csr(matrix: SparseMatrix, x: Tensor) -> Tensor:

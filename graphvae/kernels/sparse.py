@@ -22,6 +22,7 @@ class SparseMatrix:
         values: ``(nnz,)`` value of each entry.
         shape: ``(M, N)``.
         symmetric: the matrix equals its transpose, so that no second structure is needed for gradients.
+        constant: the value of every entry, if they have but one, as those of binary features; None is not known.
     """
 
     row_pointers: Tensor
@@ -29,6 +30,7 @@ class SparseMatrix:
     values: Tensor
     shape: tuple[int, int]
     symmetric: bool = False
+    constant: float | None = None
     # Structure of the transpose (row pointers, columns, order of the values), filled when first needed and shared by
     # every matrix of the same sparsity pattern; and the transpose of this one.
     _transpose: list[tuple[Tensor, Tensor, Tensor]] = field(default_factory=list, repr=False)
@@ -38,7 +40,8 @@ class SparseMatrix:
     def from_csr(cls, row_pointers: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> SparseMatrix:
         """A matrix from CSR parts; indices are narrowed to 32 bits where they fit, which halves their traffic."""
         nnz = columns.numel()
-        return cls(_narrow(row_pointers, nnz, shape), _narrow(columns, nnz, shape), values, shape)
+        one = float(values.detach()[0]) if nnz and bool((values == values[0]).all()) else None
+        return cls(_narrow(row_pointers, nnz, shape), _narrow(columns, nnz, shape), values, shape, constant=one)
 
     @property
     def T(self) -> SparseMatrix:
@@ -60,11 +63,12 @@ class SparseMatrix:
             )
             self._transpose.append((pointers.to(self.columns.dtype), rows[order].to(self.columns.dtype), order))
         pointers, rows, order = self._transpose[0]
-        return SparseMatrix(pointers, rows, self.values[order], (self.shape[1], self.shape[0]))
+        shape = self.shape[1], self.shape[0]
+        return SparseMatrix(pointers, rows, self.values[order], shape, constant=self.constant)
 
     def with_values(self, values: Tensor) -> SparseMatrix:
         """The same sparsity pattern with other values, ``(nnz,)``; no longer taken for symmetric."""
-        return replace(self, values=values, symmetric=False, _transposed=[])
+        return replace(self, values=values, symmetric=False, constant=None, _transposed=[])
 
     def to(self, *, device: torch.device | None = None, dtype: torch.dtype | None = None) -> SparseMatrix:
         """The matrix on another device or in another floating type."""
@@ -74,6 +78,7 @@ class SparseMatrix:
             self.values.to(device=device, dtype=dtype),
             self.shape,
             self.symmetric,
+            self.constant,
         )
 
     def to_dense(self) -> Tensor:

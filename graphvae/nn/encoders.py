@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from graphvae._check import InputError
+from graphvae.kernels.convolutions import convolutions
 from graphvae.nn.custom_encoder import CustomEncoder
 from graphvae.nn.hops import HopEncoder
 from graphvae.nn.inputs import GraphInputs, dropout_features
@@ -60,19 +61,27 @@ class GCNEncoder(nn.Module):
 
     def forward(self, inputs: GraphInputs, around: Distribution | None = None) -> Distribution:
         """``q(Z | X, A)``, batch shape ``()``, event shape ``(N, D)``; relative to the prior ``around`` if given."""
-        h: Any = inputs.x
-        dropped = self.training and self.dropout > 0
-        for index, layer in enumerate([*self.hidden, self.head]):
-            if index == 0 and inputs.propagated is not None and not dropped:
-                h = layer.of_propagated(inputs.propagated)
-            else:
-                h = layer(self._drop(h), inputs.propagation)
-            if layer is not self.head:
-                h = h.relu()
+        x, known = inputs.x, inputs.propagated
+        layers = [*self.hidden, self.head]
+        if (self.training and self.dropout > 0) or self.head.bias is not None:
+            h = self._by_layers(inputs, layers)
+        else:
+            weights = [layer.linear.weight for layer in layers]
+            h = convolutions(x if known is None else known, inputs.propagation, weights, propagated=known is not None)
         return self.posterior(h, event_dim=2, around=around)
 
-    def _drop(self, h: Any) -> Any:
-        return None if h is None else dropout_features(h, self.dropout, self.training)
+    def _by_layers(self, inputs: GraphInputs, layers: Sequence[GraphConvolution]) -> Tensor:
+        """The same with dropout and biases."""
+        h: Any = inputs.x
+        for index, layer in enumerate(layers):
+            if index == 0 and inputs.propagated is not None and not (self.training and self.dropout > 0):
+                h = layer.of_propagated(inputs.propagated)
+            else:
+                dropped = None if h is None else dropout_features(h, self.dropout, self.training)
+                h = layer(dropped, inputs.propagation)
+            if layer is not self.head:
+                h = h.relu()
+        return h
 
 
 @dataclass(frozen=True)

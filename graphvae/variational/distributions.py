@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Size, Tensor
-from torch.distributions import Distribution, Independent, Normal, normal
+from torch.distributions import Distribution, Independent, Normal
 from torch.distributions.kl import register_kl
 
 from graphvae.kernels.gaussian import (
@@ -15,6 +15,7 @@ from graphvae.kernels.gaussian import (
     gaussian_parameters,
     squared_error,
     standard_divergence,
+    standard_normal,
     sum_last,
 )
 
@@ -82,7 +83,7 @@ class DiagonalNormal(Independent):
     def rsample(self, sample_shape: Size | list[int] | tuple[int, ...] = Size()) -> Tensor:  # noqa: B008 - torch's signature
         """``loc + scale eps`` with standard normal ``eps``: ``(*sample_shape, *batch, *event)``."""
         shape = Size(sample_shape) + self.loc.shape
-        eps = normal._standard_normal(shape, self.loc.dtype, self.loc.device)
+        eps = standard_normal(shape, self.loc.dtype, self.loc.device)
         if eps.numel() == self.loc.numel():
             # One draw, as training takes: in the shape of loc, the gradient needs no sums over draws.
             return (self.loc + self.one_or_all * eps.view(self.loc.shape)).view(shape)
@@ -148,7 +149,7 @@ class NetworkNormal(DiagonalNormal):
         if Size(sample_shape).numel() != 1 or not self.reinterpreted_batch_ndims:
             return super().rsample(sample_shape)
         shape, parameters = self.batch_shape + self.event_shape, self.parameters
-        eps = normal._standard_normal(Size(sample_shape) + shape, parameters.dtype, parameters.device).view(shape)
+        eps = standard_normal(Size(sample_shape) + shape, parameters.dtype, parameters.device).view(shape)
         bounds = MIN_LOG_SCALE, MAX_LOG_SCALE
         z, self.divergence = gaussian_draw(parameters, eps, *bounds, self.reinterpreted_batch_ndims)
         return z.view(Size(sample_shape) + shape)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from torch.distributions import Independent, kl_divergence
-from torch.distributions import normal as torch_normal
 
 from graphvae._check import InputError
 from graphvae.nn.priors import PRIORS
 from graphvae.training.randomness import seeded
+from graphvae.variational import distributions
 from graphvae.variational.bound import Bound, bound
 from graphvae.variational.distributions import diagonal_normal
 from graphvae.variational.posteriors import POSTERIORS
@@ -178,7 +178,7 @@ def log_prob_by_jacobian(q, eps: torch.Tensor, monkeypatch) -> tuple[torch.Tenso
     """The draw made of standard normal ``eps``, and ``log p(eps) - log |det dz/deps|`` by automatic differentiation."""
 
     def draw(given: torch.Tensor) -> torch.Tensor:
-        monkeypatch.setattr(torch_normal, "_standard_normal", lambda shape, dtype, device: given.reshape(shape))
+        monkeypatch.setattr(distributions, "standard_normal", lambda shape, dtype, device: given.reshape(shape))
         return q.rsample()
 
     jacobian = torch.autograd.functional.jacobian(draw, eps).reshape(eps.numel(), eps.numel())

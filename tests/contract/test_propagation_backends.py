@@ -25,9 +25,9 @@ def backend(request):
     return request.param
 
 
-def csr(m: int, n: int, density: float) -> tuple[SparseMatrix, scipy.sparse.csr_array]:
+def csr(m: int, n: int, density: float, value: float | None = None) -> tuple[SparseMatrix, scipy.sparse.csr_array]:
     a = scipy.sparse.random_array((m, n), density=density, format="csr", rng=np.random.default_rng(3))
-    a.data -= 0.5
+    a.data = a.data - 0.5 if value is None else np.full_like(a.data, value)
     return SparseMatrix.from_csr(*(torch.as_tensor(part) for part in (a.indptr, a.indices, a.data)), (m, n)), a
 
 
@@ -46,8 +46,10 @@ def test_product_and_gradient_are_those_of_scipy(backend, shape, dtype, atol):
 
 @pytest.mark.parametrize("shape", [*SHAPES, (60, 50, 0.3)])
 @pytest.mark.parametrize("width", [1, 3, 16, 18, 32, 40, 64, 100, 130])
-def test_product_and_gradient_in_c_are_those_of_scipy(compiled, shape, width):
-    matrix, a = csr(*shape)
+@pytest.mark.parametrize("value", [None, 0.7])
+def test_product_and_gradient_in_c_are_those_of_scipy(compiled, shape, width, value):
+    matrix, a = csr(*shape, value)
+    assert (matrix.constant is not None) == (a.nnz > 0 and bool((a.data == a.data[0]).all()))
     matrix = matrix.to(dtype=torch.float32)
     x, weight = (np.random.default_rng(4).normal(size=(size, width)) for size in (shape[1], shape[0]))
     leaf = torch.tensor(x, dtype=torch.float32, requires_grad=True)

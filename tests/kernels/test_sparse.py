@@ -48,6 +48,8 @@ def test_other_values_share_the_structure_but_not_the_symmetry():
     values = torch.tensor([1.0, 2.0, 3.0, 4.0])
     other = matrix.with_values(values)
     assert other.T.to_dense().tolist() == [[1.0, 3.0], [2.0, 4.0]]
+    assert matrix.constant == matrix.T.constant == 0.5
+    assert other.constant is None
     assert matrix.with_values(2 * values).T.columns is other.T.columns
     assert matrix.T is matrix
 
