@@ -25,7 +25,7 @@ def evaluate(
         bool | None, typer.Option(help="Rank against all nodes and hard non-edges; by default on small graphs.")
     ] = None,
     calibration: Annotated[
-        str | None, typer.Option(help="platt or isotonic: fit probabilities anew on the validation pairs.")
+        str | None, typer.Option(help="piecewise, platt or isotonic: fit probabilities anew on the validation pairs.")
     ] = None,
     bootstrap: Annotated[int, typer.Option(help="Draws for 95 % intervals within the split; 0 for none.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,

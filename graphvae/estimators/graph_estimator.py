@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from graphvae.evaluation.calibration import Calibration
     from graphvae.evaluation.generation import GenerationReport
     from graphvae.evaluation.isotonic import IsotonicCalibration
+    from graphvae.evaluation.piecewise import PiecewiseCalibration
     from graphvae.evaluation.reliability import Reliability
     from graphvae.evaluation.report import LinkReport
     from graphvae.export.recommendations import Recommendations
@@ -98,16 +99,17 @@ class GraphEstimator(Parameters, ABC):
         return self.fitted.history
 
     @property
-    def calibration(self) -> Calibration | IsotonicCalibration:
+    def calibration(self) -> Calibration | IsotonicCalibration | PiecewiseCalibration:
         """How logits become the probabilities of :meth:`predict_proba`, and from which pairs that was fitted."""
         return self.fitted.calibration
 
-    def calibrate(self, method: str = "platt") -> Calibration | IsotonicCalibration:
+    def calibrate(self, method: str = "piecewise") -> Calibration | IsotonicCalibration | PiecewiseCalibration:
         """Fit anew, on the validation pairs, how logits become the probabilities of this model, and keep that.
 
         Args:
-            method: ``"platt"``, a temperature and a bias, as ``fit`` has it; or ``"isotonic"``, any monotone function,
-                for many validation pairs.
+            method: ``"piecewise"``, a rising line that bends as far as the pairs can tell, as ``fit`` has it;
+                ``"platt"``, a temperature and a bias; or ``"isotonic"``, any monotone function, for many validation
+                pairs.
 
         Raises:
             InputError: for a model fitted without validation pairs, or an unknown method.

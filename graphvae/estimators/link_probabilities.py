@@ -15,6 +15,7 @@ from graphvae.estimators.held_out import held_out, row_logits
 if TYPE_CHECKING:
     from graphvae.evaluation.calibration import Calibration
     from graphvae.evaluation.isotonic import IsotonicCalibration
+    from graphvae.evaluation.piecewise import PiecewiseCalibration
     from graphvae.evaluation.reliability import Reliability
 
 __all__ = ["link_threshold", "recalibrate", "top_reliability", "validated_split", "validation_pairs"]
@@ -50,12 +51,17 @@ def link_threshold(fitted: Fitted, logits: tuple[np.ndarray, np.ndarray], precis
 
 def recalibrate(
     fitted: Fitted, logits: tuple[np.ndarray, np.ndarray], method: str
-) -> Calibration | IsotonicCalibration:
+) -> Calibration | IsotonicCalibration | PiecewiseCalibration:
     """See :meth:`graphvae.estimators.graph_estimator.GraphEstimator.calibrate`."""
     from graphvae.evaluation.calibration import fit_calibration_platt
     from graphvae.evaluation.isotonic import fit_calibration_isotonic
+    from graphvae.evaluation.piecewise import fit_calibration_piecewise
 
-    fits: dict[str, Any] = {"platt": fit_calibration_platt, "isotonic": fit_calibration_isotonic}
+    fits: dict[str, Any] = {
+        "piecewise": fit_calibration_piecewise,
+        "platt": fit_calibration_platt,
+        "isotonic": fit_calibration_isotonic,
+    }
     fitted.calibration = resolve("method", method, fits)(*logits, fitted.density)
     return fitted.calibration
 

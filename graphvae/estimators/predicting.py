@@ -53,7 +53,8 @@ def predictions(module: Autoencoder, mean: np.ndarray, pairs: Tensor) -> Any:
 @torch.no_grad()
 def calibrate(likelihood: Any, graph: Graph, validation: Any, density: float, seed: int) -> Any:
     """On validation pairs where there are any, else one intercept at the training density."""
-    from graphvae.evaluation.calibration import fit_calibration_intercept, fit_calibration_platt
+    from graphvae.evaluation.calibration import fit_calibration_intercept
+    from graphvae.evaluation.piecewise import fit_calibration_piecewise
 
     def logits(pairs: Tensor) -> np.ndarray:
         values = logits_of(likelihood, pairs)
@@ -63,7 +64,7 @@ def calibrate(likelihood: Any, graph: Graph, validation: Any, density: float, se
 
     if validation is not None:
         positive, negative = calibration_pairs(graph, validation, seed)
-        return fit_calibration_platt(logits(positive), logits(negative), density)
+        return fit_calibration_piecewise(logits(positive), logits(negative), density)
     n, keys = graph.num_nodes, edge_keys(graph.pairs, graph.num_nodes)
     if graph.num_pairs <= CALIBRATION_PAIRS:
         every = torch.triu_indices(n, n, 1)

@@ -207,6 +207,7 @@ def load(path: str | Path, *, device: str = "auto", network: Any = None) -> Any:
 def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: Any) -> Any:
     from graphvae.evaluation.calibration import Calibration
     from graphvae.evaluation.isotonic import IsotonicCalibration
+    from graphvae.evaluation.piecewise import PiecewiseCalibration
     from graphvae.export.embeddings import Embeddings
 
     for name in FILES:
@@ -234,7 +235,8 @@ def _load_graph_run(folder: Path, config: dict[str, Any], device: str, network: 
         if sizes != (len(node_ids), description["graph"]["num_features"]):
             raise InputError("its nodes and features are not those of graph.safetensors")
         module = build_module(options, model.posterior_family, *sizes, fitted["train_density"])
-        kind: Any = IsotonicCalibration if fitted["calibration"].get("method") == "isotonic" else Calibration
+        kinds = {"isotonic": IsotonicCalibration, "piecewise": PiecewiseCalibration}
+        kind: Any = kinds.get(fitted["calibration"].get("method"), Calibration)
         known = {
             "density": fitted["density"],
             "calibration": kind.from_dict(fitted["calibration"]),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphvae._check import InputError, number, one_of
-from graphvae.evaluation.metrics import as_scores
+from graphvae.evaluation.logistic import finite_logits, fit_rising, held_out_weights, sigmoid
 
 __all__ = ["Calibration", "fit_calibration_intercept", "fit_calibration_platt"]
 
@@ -18,8 +18,6 @@ _HOW = {
     "intercept": "an intercept, fitted on the training graph so that expected edges equal its edges",
     "platt": "scale and bias, fitted on validation pairs weighted to the density (Platt scaling)",
 }
-# Strength of the weak prior on Platt's scale, in nats per held-out edge.
-_RIDGE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class Calibration:
         values = np.asarray(logits, dtype=np.float64)
         if bool(np.isnan(values).any()):
             raise InputError("logits contains NaN: expected numbers")
-        return _sigmoid(self.scale * values + self.bias)
+        return sigmoid(self.scale * values + self.bias)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able fields; :meth:`from_dict` reads them back exactly."""
@@ -95,8 +93,8 @@ def fit_calibration_intercept(edge_logits: Any, other_logits: Any, other_weight:
     Raises:
         InputError: if logits are empty or not finite, or the weight is not positive.
     """
-    edges = _finite("edge_logits", edge_logits)
-    others = _finite("other_logits", other_logits)
+    edges = finite_logits("edge_logits", edge_logits)
+    others = finite_logits("other_logits", other_logits)
     weight = number("other_weight", other_weight, low=0.0, open_low=True)
     total = weight * others.size
     odds = math.log(edges.size) - math.log(total)
@@ -106,7 +104,7 @@ def fit_calibration_intercept(edge_logits: Any, other_logits: Any, other_weight:
         middle = (low + high) / 2
         if middle in (low, high):
             break
-        expected = _sigmoid(edges + middle).sum() + weight * _sigmoid(others + middle).sum()
+        expected = sigmoid(edges + middle).sum() + weight * sigmoid(others + middle).sum()
         low, high = (middle, high) if expected < edges.size else (low, middle)
     return Calibration(1.0, float((low + high) / 2), "intercept", edges.size / (edges.size + total))
 
@@ -117,7 +115,7 @@ def fit_calibration_platt(positive_logits: Any, negative_logits: Any, density: f
     Minimises ``-mean_pos log sigma(a s + b) - (1 - pi) / pi mean_neg log sigma(-a s - b)``, the density-weighted nats
     per held-out edge, plus ``1e-4 (a'^2 / 2 - log a')`` with a' the scale of standardised logits. That weak convex
     prior keeps the scale positive where positives do not score higher, and finite where the two are separable;
-    elsewhere it does not show. Newton's method with backtracking.
+    elsewhere it does not show.
 
     Args:
         positive_logits: ``(P,)`` finite logits of held-out edges.
@@ -127,57 +125,16 @@ def fit_calibration_platt(positive_logits: Any, negative_logits: Any, density: f
     Raises:
         InputError: if logits are empty or not finite, or the density is not inside (0, 1).
     """
-    positive = _finite("positive_logits", positive_logits)
-    negative = _finite("negative_logits", negative_logits)
+    positive = finite_logits("positive_logits", positive_logits)
+    negative = finite_logits("negative_logits", negative_logits)
     pi = _density(density)
     scores = np.concatenate([positive, negative])
     centre, spread = scores.mean(), scores.std() or 1.0
-    scores = (scores - centre) / spread
-    sign = np.concatenate([np.ones(positive.size), -np.ones(negative.size)])
-    weights = np.concatenate(
-        [np.full(positive.size, 1.0 / positive.size), np.full(negative.size, (1.0 - pi) / pi / negative.size)]
-    )
-    design = np.stack([scores, np.ones_like(scores)])
-
-    def loss(theta: np.ndarray) -> float:
-        if theta[0] <= 0.0:
-            return math.inf
-        nats = weights @ np.logaddexp(0.0, -sign * (theta @ design))
-        return float(nats + _RIDGE * (theta[0] ** 2 / 2 - math.log(theta[0])))
-
-    theta = np.array([1.0, math.log(pi) - math.log1p(-pi)])
-    value = loss(theta)
-    for _ in range(200):
-        wrong = _sigmoid(-sign * (theta @ design))
-        gradient = -design @ (weights * sign * wrong)
-        curvature = (design * (weights * wrong * (1.0 - wrong))) @ design.T
-        gradient[0] += _RIDGE * (theta[0] - 1.0 / theta[0])
-        curvature[0, 0] += _RIDGE * (1.0 + 1.0 / theta[0] ** 2)
-        # Where every pair is settled the bias has no curvature left; a floor keeps the step finite.
-        step = np.linalg.solve(curvature + 1e-12 * np.eye(2), -gradient)
-        if -float(gradient @ step) < 1e-14:
-            break
-        step *= min(1.0, 5.0 / float(np.abs(step).max()))
-        size = 1.0
-        while (trial := loss(theta + size * step)) > value and size > 1e-10:
-            size /= 2
-        if trial > value:
-            break  # no descent left in this precision
-        theta, value = theta + size * step, trial
-    scale = theta[0] / spread
-    return Calibration(float(scale), float(theta[1] - scale * centre), "platt", pi)
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    """Logistic function, relatively exact for very negative x too."""
-    return np.exp(-np.logaddexp(0.0, -x))
-
-
-def _finite(name: str, values: Any) -> np.ndarray:
-    logits = as_scores(name, values)
-    if not bool(np.isfinite(logits).all()):
-        raise InputError(f"{name} contains {logits[~np.isfinite(logits)][0]}: expected finite logits")
-    return logits
+    design = np.stack([(scores - centre) / spread, np.ones_like(scores)])
+    start = np.array([1.0, math.log(pi) - math.log1p(-pi)])
+    slope, intercept = fit_rising(design, *held_out_weights(positive.size, negative.size, pi), start)
+    scale = slope / spread
+    return Calibration(float(scale), float(intercept - scale * centre), "platt", pi)
 
 
 def _density(value: Any) -> float:

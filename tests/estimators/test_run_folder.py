@@ -449,6 +449,17 @@ def test_every_field_of_the_config_is_missed_by_the_files_name(run):
     assert load(run).latent_dim == 5
 
 
+def test_a_run_whose_calibration_is_a_scale_and_a_bias_loads(run):
+    """As every run had it that was fitted with validation pairs before there was another."""
+    config = json.loads((run / "config.json").read_text())
+    fields = {"scale": 0.5, "bias": -3.0, "method": "platt", "density": config["fitted"]["density"]}
+    config["fitted"]["calibration"] = fields
+    (run / "config.json").write_text(json.dumps(config))
+    loaded = load(run)
+    assert loaded.calibration.to_dict() == fields
+    assert np.isfinite(loaded.predict_proba(edge_label_index=np.array([[0], [1]]))).all()
+
+
 def test_files_of_different_runs_do_not_mix(run, split, tmp_path):
     others = {
         "weights.safetensors": gv.VGAE(epochs=1, latent_dim=6).fit(split),
