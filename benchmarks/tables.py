@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+COSINE = 'vgae:strong,structure=none,decoder={name="cosine",initial_scale=40,intercepts=true},beta=0.1'
 NAMES = {
     "vgae": "VGAE",
     "gae": "GAE",
@@ -21,8 +22,9 @@ NAMES = {
     "vgae:strong-featureless": 'VGAE, `preset("strong-featureless")`',
     "vgae:strong,structure=null": "the same without structure",
     "vgae:strong-featureless,structure=null": "the same without structure",
-    "vgae:strong,structure=null,decoder=cosine,beta=0.1": "VGAE, cosine alone",
+    COSINE: "VGAE, cosine and intercepts",
     "vgae:generative": 'VGAE, `preset("generative")`',
+    "vgae:generative,prior=mixture": 'VGAE, `preset("generative", prior="mixture")`',
 }
 FAMILY = {
     "gae": "GAE",
@@ -257,9 +259,9 @@ def paths_table() -> str:
     return links_table("paths.json")
 
 
-def likelihood_table() -> str:
+def likelihood_table(name: str = "likelihood.json") -> str:
     """Likelihoods of training graphs and of held-out pairs, beside the null models."""
-    result = load("likelihood.json")
+    result = load(name)
     lines = ["| | AUC / AP in % | ELBO, nats | KL, nats | held-out, nats per edge |", "|---" * 5 + "|"]
     for data in dict.fromkeys(row["dataset"] for row in result["rows"]):
         rows, title = [row for row in result["rows"] if row["dataset"] == data], TITLES[data]
@@ -277,6 +279,11 @@ def likelihood_table() -> str:
             ]
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def featureless_likelihood_table() -> str:
+    """The same where nothing is known of a node but its edges."""
+    return likelihood_table("likelihood_featureless.json")
 
 
 def digits_table() -> str:
@@ -365,6 +372,15 @@ def steps_table() -> str:
         cells += [f"{1000 * step['ours']:.1f}", f"{1000 * step['peer']:.1f}", f"{step['ratio']:.1f} ({quartiles})"]
         lines.append("| " + " | ".join([*cells, f"{fit['ratio']:.1f}" if fit else ""]) + " |")
     return "\n".join(lines)
+
+
+def million_sentence() -> str:
+    """A step on a million nodes, beside PyG's."""
+    row = load("training_step_1m.json")["rows"][0]
+    ours, peer, ratios = (row["step"][key] for key in ("ours", "peer", "rounds"))
+    least, most = (f"{end(each['peer'] / each['ours'] for each in ratios):.0f}" for end in (min, max))
+    ratio = row["step"]["ratio"]
+    return f"{ours:.1f} seconds a step, and PyG {peer:.0f}: {ratio:.0f} times as long ({least} and {most})"
 
 
 def torch_kernels_sentence() -> str:

@@ -397,8 +397,8 @@ INLINE void add_edges_and_nodes(
 
 /* What edges and nodes add to a weighted sum over pairs of logits s = scale z_u . z_v + bias.
  *
- * g (n, d), or NULL where that is not wanted: times `factor`, plus the gradient in z. sums: of the edges and of the nodes, the terms, their
- * slopes, and slopes times inner products.
+ * g (n, d), or NULL where that is not wanted: times `factor`, plus the gradient in z. sums: of the edges and of the
+ * nodes, the terms, their slopes, and slopes times inner products.
  */
 ENTRY void edge_and_node_terms(
     const float *z, const float *signs, int64_t n, int64_t d, const int64_t *u, const int64_t *v, int64_t edges,

@@ -135,7 +135,7 @@ class FeaturePrior(nn.Module):
             InputError: for a graph without features.
         """
         if num_features == 0:
-            raise InputError('prior="features": the graph has no features to condition on; expected prior="normal"')
+            raise InputError('prior="features": the graph has no features to condition on; expected prior="mixture"')
         prior = FeaturePrior(self.hidden_dims, self.dropout)
         widths = [num_features, *self.hidden_dims, latent_dim]
         prior.layers.extend(SparseLinear(i, o, bias=True) for i, o in pairwise(widths))
