@@ -24,6 +24,7 @@ FIGURES = (
     "brier_skill",
     "log_loss_skill",
     "calibration_error",
+    "calibration_floor",
     "elbo",
     "kl",
     "heldout_edge",

@@ -108,11 +108,12 @@ def report_on(
 
 
 def _calibration(fitted: Fitted, positive: np.ndarray, negative: np.ndarray) -> dict[str, float]:
-    from graphvae.evaluation.reliability import calibration_error, skill
+    from graphvae.evaluation.reliability import calibration_error, calibration_floor, skill
 
     p, q = (fitted.calibration.probabilities(logits) for logits in (positive, negative))
     density = fitted.calibration.density
-    return {**skill(p, q, density), "calibration_error": calibration_error(p, q, density)}
+    error, floor = (measure(p, q, density) for measure in (calibration_error, calibration_floor))
+    return {**skill(p, q, density), "calibration_error": error, "calibration_floor": floor}
 
 
 def _intervals(

@@ -11,7 +11,16 @@ import numpy as np
 from graphvae._check import InputError, integer, number
 from graphvae.evaluation.metrics import as_scores
 
-__all__ = ["Reliability", "calibration_error", "choose_threshold", "open_share", "reliability", "shift_prior", "skill"]
+__all__ = [
+    "Reliability",
+    "calibration_error",
+    "calibration_floor",
+    "choose_threshold",
+    "open_share",
+    "reliability",
+    "shift_prior",
+    "skill",
+]
 
 
 def shift_prior(probabilities: Any, density: float, to: float) -> np.ndarray:
@@ -79,16 +88,38 @@ def calibration_error(positive: Any, negative: Any, density: float, bins: int = 
     Reference:
         Naeini, Cooper and Hauskrecht, Obtaining Well Calibrated Probabilities Using Bayesian Binning (2015), section 3.
     """
+    values, labels, weights = _balanced(positive, negative, density)
+    gaps = np.array_split(weights * (values - labels), integer("bins", bins, low=1))
+    return float(sum(abs(part.sum()) for part in gaps))
+
+
+def calibration_floor(positive: Any, negative: Any, density: float, bins: int = 15) -> float:
+    """What :func:`calibration_error` would be expected to find on so few pairs if every probability were right.
+
+    In a bin the share of edges then errs by chance alone, with a mean absolute error of ``sqrt(2 / pi)`` standard
+    deviations, in the normal approximation of a sum of Bernoulli variables.
+
+    Args:
+        positive, negative, density, bins: as there; classes of about one size.
+
+    Raises:
+        InputError: as :func:`skill`.
+    """
+    values, _, weights = _balanced(positive, negative, density)
+    variances = np.array_split(weights**2 * values * (1.0 - values), integer("bins", bins, low=1))
+    return float(math.sqrt(2.0 / math.pi) * sum(math.sqrt(part.sum()) for part in variances))
+
+
+def _balanced(positive: Any, negative: Any, density: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities of both classes at even odds, rising, with their labels, and weights that make the classes even."""
     p, q = (
         shift_prior(_probabilities(n, v), density, 0.5) for n, v in (("positive", positive), ("negative", negative))
     )
-    bins = integer("bins", bins, low=1)
     values = np.concatenate([p, q])
     labels = np.repeat([1.0, 0.0], [p.size, q.size])
     weights = np.repeat([0.5 / p.size, 0.5 / q.size], [p.size, q.size])
     order = np.argsort(values, kind="stable")
-    gaps = (weights * (values - labels))[order]
-    return float(sum(abs(part.sum()) for part in np.array_split(gaps, bins)))
+    return values[order], labels[order], weights[order]
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,7 +85,8 @@ class LinkReport:
             of the model and the baselines by name; realistic ranks, but where the key says otherwise.
         likelihoods: None, or rows by name (the model and null models) of the keys of ``LIKELIHOOD_COLUMNS``, in nats.
         slices: by kind of pair ``edges``, ``non_edges``, ``auc`` and ``ap`` of the model.
-        calibration: None, or ``brier_skill``, ``log_loss_skill`` and ``calibration_error`` of its probabilities.
+        calibration: None, or ``brier_skill``, ``log_loss_skill`` and ``calibration_error`` of its probabilities, and
+            ``calibration_floor``, the error to be expected of a perfect forecast of so many pairs.
         intervals: 95 % intervals within this split, by figure.
         notes: sentences to print below.
         model: what the model is called.
@@ -188,12 +189,14 @@ class LinkReport:
                 rows.append([name, str(row["edges"]), str(row["non_edges"]), _share(row["auc"]), _share(row["ap"])])
             parts.append(_table(rows))
         if self.calibration is not None:
-            brier, nats, error = (
-                self.calibration[key] for key in ("brier_skill", "log_loss_skill", "calibration_error")
+            brier, nats, error, floor = (
+                self.calibration[key]
+                for key in ("brier_skill", "log_loss_skill", "calibration_error", "calibration_floor")
             )
             parts.append(
                 f"Probabilities, against the density alone: Brier skill {100 * brier:.1f} %, log-loss skill "
-                f"{100 * nats:.1f} %;\ncalibration error on balanced pairs {error:.3f}"
+                f"{100 * nats:.1f} %;\ncalibration error on balanced pairs {error:.3f} "
+                f"(of a perfect forecast of so few: {floor:.3f})"
             )
         if self.intervals:
             ends = ", ".join(f"{n} {_percent(low)} to {_percent(high)}" for n, (low, high) in self.intervals.items())

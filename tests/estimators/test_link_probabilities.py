@@ -57,7 +57,7 @@ def test_no_validation_no_threshold_and_no_other_split() -> None:
 def test_reports_carry_slices_calibration_and_intervals(model: gv.VGAE, split: gv.LinkSplit) -> None:
     report = model.evaluate(split, bootstrap=20)
     assert sum(row["edges"] for row in list(report.slices.values())[:4]) == report.num_positive
-    assert set(report.calibration) == {"brier_skill", "log_loss_skill", "calibration_error"}
+    assert set(report.calibration) == {"brier_skill", "log_loss_skill", "calibration_error", "calibration_floor"}
     low, high = report.intervals["auc"]
     assert low < report.auc < high
     assert set(report.intervals) == {"auc", "ap", *report.calibration}

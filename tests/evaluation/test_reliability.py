@@ -7,7 +7,14 @@ import pytest
 from sklearn.metrics import brier_score_loss, log_loss, precision_recall_curve
 
 from graphvae._check import InputError
-from graphvae.evaluation.reliability import calibration_error, choose_threshold, reliability, shift_prior, skill
+from graphvae.evaluation.reliability import (
+    calibration_error,
+    calibration_floor,
+    choose_threshold,
+    reliability,
+    shift_prior,
+    skill,
+)
 
 
 def draw(seed: int = 0, p: int = 40, q: int = 60) -> tuple[np.ndarray, np.ndarray]:
@@ -59,6 +66,20 @@ def test_calibration_error_of_calibrated_and_of_shifted_scores() -> None:
     assert calibration_error(*(shift_prior(v, 0.5, density) for v in (p[y], p[~y])), density) < 0.02
     assert calibration_error([0.5], [0.5], 0.5, bins=1) == 0.0
     assert calibration_error([1.0], [1.0], 0.5, bins=1) == pytest.approx(0.5)
+
+
+def test_the_floor_is_the_error_of_forecasts_that_are_right() -> None:
+    rng = np.random.default_rng(0)
+    p, density, found, expected = rng.beta(0.3, 0.3, 1000), 0.02, [], []
+    for _ in range(300):
+        y = rng.random(p.size) < p
+        given = *(shift_prior(v, 0.5, density) for v in (p[y], p[~y])), density
+        found.append(calibration_error(*given))
+        expected.append(calibration_floor(*given))
+    assert np.mean(found) == pytest.approx(np.mean(expected), rel=0.05)
+    assert calibration_floor([1.0], [0.0], 0.5) == 0.0
+    with pytest.raises(InputError, match="bins=0"):
+        calibration_floor([0.5], [0.5], 0.1, bins=0)
 
 
 def test_bins_hold_equally_many_pairs_the_likeliest_first() -> None:
