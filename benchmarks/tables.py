@@ -171,7 +171,7 @@ def family_table() -> str:
 
 def slow_family_table() -> str:
     """Families whose runs are long, on fewer splits."""
-    return _family_table("family_slow.json")
+    return _family_table("family_slow.json", "family_flow.json")
 
 
 def ablation_table() -> str:
@@ -179,12 +179,12 @@ def ablation_table() -> str:
     return _family_table("ablation.json")
 
 
-def _family_table(name: str) -> str:
-    result = load(name)
-    rows = {(row["dataset"], row["model"]): row for row in result["rows"]}
+def _family_table(*results: str) -> str:
+    loaded = [load(each) for each in results]
+    rows = {(row["dataset"], row["model"]): row for each in loaded for row in each["rows"]}
     times = {
         (data, model): statistics.median(
-            run["seconds"] for run in result["runs"] if (run["dataset"], run["model"]) == (data, model)
+            run["seconds"] for each in loaded for run in each["runs"] if (run["dataset"], run["model"]) == (data, model)
         )
         for data, model in rows
     }

@@ -97,16 +97,20 @@ def calibration_floor(positive: Any, negative: Any, density: float, bins: int = 
     """What :func:`calibration_error` would be expected to find on so few pairs if every probability were right.
 
     In a bin the share of edges then errs by chance alone, with a mean absolute error of ``sqrt(2 / pi)`` standard
-    deviations, in the normal approximation of a sum of Bernoulli variables.
+    deviations, in the normal approximation of a sum of Bernoulli variables: a pair of probability v adds ``v (1 - v)``
+    times the mean weight of its pairs, where edges weigh ``1 / 2 P``, non-edges ``1 / 2 Q``, and one is the rarer
+    among the pairs drawn the more it weighs.
 
     Args:
-        positive, negative, density, bins: as there; classes of about one size.
+        positive, negative, density, bins: as there.
 
     Raises:
         InputError: as :func:`skill`.
     """
-    values, _, weights = _balanced(positive, negative, density)
-    variances = np.array_split(weights**2 * values * (1.0 - values), integer("bins", bins, low=1))
+    values, labels, weights = _balanced(positive, negative, density)
+    edge, other = 0.5 / labels.sum(), 0.5 / (1.0 - labels).sum()
+    each = weights * values * (1.0 - values) * (edge * (1.0 - values) + other * values)
+    variances = np.array_split(each, integer("bins", bins, low=1))
     return float(math.sqrt(2.0 / math.pi) * sum(math.sqrt(part.sum()) for part in variances))
 
 

@@ -189,14 +189,14 @@ class LinkReport:
                 rows.append([name, str(row["edges"]), str(row["non_edges"]), _share(row["auc"]), _share(row["ap"])])
             parts.append(_table(rows))
         if self.calibration is not None:
-            brier, nats, error, floor = (
-                self.calibration[key]
-                for key in ("brier_skill", "log_loss_skill", "calibration_error", "calibration_floor")
+            brier, nats, error = (
+                self.calibration[key] for key in ("brier_skill", "log_loss_skill", "calibration_error")
             )
+            floor = self.calibration.get("calibration_floor")
+            chance = "" if floor is None else f" (of a perfect forecast of so few: {floor:.3f})"
             parts.append(
                 f"Probabilities, against the density alone: Brier skill {100 * brier:.1f} %, log-loss skill "
-                f"{100 * nats:.1f} %;\ncalibration error on balanced pairs {error:.3f} "
-                f"(of a perfect forecast of so few: {floor:.3f})"
+                f"{100 * nats:.1f} %;\ncalibration error on balanced pairs {error:.3f}{chance}"
             )
         if self.intervals:
             ends = ", ".join(f"{n} {_percent(low)} to {_percent(high)}" for n, (low, high) in self.intervals.items())

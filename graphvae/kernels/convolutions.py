@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from graphvae._check import InputError
 from graphvae.kernels.propagation import BACKENDS, choose_backend
@@ -35,7 +34,7 @@ def convolutions(
         ``(N, D_L)``, differentiable once in the weights and in dense ``x``.
 
     Raises:
-        InputError: for ``propagated`` features that are not dense.
+        InputError: for shapes that do not fit, and for ``propagated`` features that are not dense.
 
     Reference:
         Kipf and Welling, Semi-Supervised Classification with Graph Convolutional Networks (2017), equation 9.
@@ -43,6 +42,17 @@ def convolutions(
     dense = x if isinstance(x, Tensor) else None
     if propagated and dense is None:
         raise InputError(f"propagated={propagated}: expected dense features, not {type(x).__name__}")
+    nodes, width = matrix.shape[1], matrix.shape[1]
+    if x is not None:
+        if len(x.shape) != 2 or x.shape[0] != nodes:
+            raise InputError(f"x has shape {tuple(x.shape)}: expected ({nodes}, F)")
+        width = x.shape[1]
+    if not weights:
+        raise InputError("weights: expected one or more")
+    for index, weight in enumerate(weights):
+        if weight.dim() != 2 or weight.shape[0] != width:
+            raise InputError(f"weights[{index}] has shape {tuple(weight.shape)}: expected ({width}, D)")
+        width = weight.shape[1]
     return _Convolutions.apply(dense, x if isinstance(x, SparseMatrix) else None, matrix, propagated, *weights)
 
 
@@ -71,8 +81,9 @@ class _Convolutions(torch.autograd.Function):
         return h
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # not once_differentiable, which lets a gradient without a second one pass
+            raise RuntimeError("convolutions are differentiable once: expected no create_graph")
         (sparse, matrix, propagated), (x, *saved) = ctx.given, ctx.saved_tensors
         depth, g = len(saved) // 2, grads[0].contiguous()
         hidden, (first, *others) = saved[:depth], saved[depth:]

@@ -15,17 +15,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import hardtanh, mse_loss
 
-from graphvae.kernels import native
 from graphvae.kernels.native import call, native_runs_on
 
-__all__ = [
-    "gaussian_draw",
-    "gaussian_parameters",
-    "squared_error",
-    "standard_divergence",
-    "standard_normal",
-    "sum_last",
-]
+__all__ = ["gaussian_draw", "gaussian_parameters", "squared_error", "standard_divergence", "sum_last"]
 
 
 def gaussian_parameters(parameters: Tensor, low: float, high: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -94,13 +86,6 @@ class _Draw(torch.autograd.Function):
         out, of = torch.empty_like(parameters), (each.contiguous() for each in grads)
         call("gaussian_draw_gradient", parameters, eps, sigma, *of, *ctx.given, out)
         return out, None, None, None, None
-
-
-def standard_normal(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """What ``torch.randn`` draws next from the default generator, to rounding where it is drawn in C."""
-    if dtype == torch.float32 and device.type == "cpu" and shape.numel() >= 16 and native.draws_as_torch():
-        return native.standard_normal(shape, torch.default_generator)
-    return torch.randn(shape, dtype=dtype, device=device)
 
 
 def standard_divergence(mu: Tensor, r: Tensor, log_r: Tensor, dims: int) -> Tensor:

@@ -757,8 +757,9 @@ INLINE void box_muller(float *x)
 ENTRY void standard_normal(uint64_t *state, float *out, int64_t n)
 {
     uint32_t words[WORDS];
-    int32_t *left = (int32_t *)(state + 1);
-    uint64_t used = *left == 1 ? WORDS : state[2]; /* a fresh state has used none, and has none left */
+    int32_t left;
+    memcpy(&left, state + 1, sizeof left);
+    uint64_t used = left == 1 ? WORDS : state[2]; /* a fresh state has used none, and has none left */
     for (int i = 0; i < WORDS; i++)
         words[i] = (uint32_t)state[3 + i];
     uniform(words, &used, n, out);
@@ -771,7 +772,8 @@ ENTRY void standard_normal(uint64_t *state, float *out, int64_t n)
     for (int i = 0; i < WORDS; i++)
         state[3 + i] = words[i];
     state[2] = used;
-    *left = (int32_t)(WORDS + 1 - used);
+    left = (int32_t)(WORDS + 1 - used);
+    memcpy(state + 1, &left, sizeof left);
 }
 
 INLINE vec clamp(vec x, float low, float high) { return choose(x < low, all(low), choose(x > high, all(high), x)); }

@@ -23,7 +23,6 @@ from torch.nn.functional import pad
 __all__ = [
     "AdamArrays",
     "call",
-    "draws_as_torch",
     "edge_and_node_terms",
     "edge_dots",
     "edge_gradient",
@@ -33,14 +32,11 @@ __all__ = [
     "pair_sums",
     "softplus_terms",
     "sparse_product",
-    "standard_normal",
 ]
 
 LEVELS = {"AVX2": "v3", "AVX512": "v4"}
 # Numbers in the widest vector, and what rows are padded to.
 LANES, STEP = 16, 32
-# Of the state of torch's generator for CPUs.
-STATE_BYTES = 5056
 # Pairs, and numbers to read or write, below which a second thread would come too late.
 WORTH_THREADS = {"pairs": 1 << 24, "numbers": 1 << 20}
 
@@ -285,28 +281,6 @@ def sparse_product(
 
     _each(part, threads)
     return out
-
-
-def standard_normal(shape: Sequence[int], generator: torch.Generator) -> Tensor:
-    """What ``torch.randn`` would draw, to rounding, at a quarter of its cost; 16 numbers at least."""
-    state, out = generator.get_state(), torch.empty(shape, dtype=torch.float32, device="cpu")
-    load().standard_normal(_at(state), _at(out), out.numel())
-    generator.set_state(state)
-    return out
-
-
-def draws_as_torch() -> bool:
-    """Whether there is a library, and torch's generator is the one that it knows."""
-    return load() is not None and _knows_the_generator()
-
-
-@cache
-def _knows_the_generator() -> bool:
-    one, other = (torch.Generator().manual_seed(0) for _ in range(2))
-    if len(one.get_state()) != STATE_BYTES:
-        return False
-    ours, theirs = standard_normal((40,), one), torch.randn(40, generator=other, dtype=torch.float32, device="cpu")
-    return torch.allclose(ours, theirs, atol=1e-4) and torch.equal(one.get_state(), other.get_state())
 
 
 @cache

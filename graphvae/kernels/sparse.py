@@ -22,7 +22,8 @@ class SparseMatrix:
         values: ``(nnz,)`` value of each entry.
         shape: ``(M, N)``.
         symmetric: the matrix equals its transpose, so that no second structure is needed for gradients.
-        constant: the value of every entry, if they have but one, as those of binary features; None is not known.
+        constant: the value of every entry, if it is known that they have but one, as binary features do; see
+            :meth:`settled`.
     """
 
     row_pointers: Tensor
@@ -40,8 +41,13 @@ class SparseMatrix:
     def from_csr(cls, row_pointers: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> SparseMatrix:
         """A matrix from CSR parts; indices are narrowed to 32 bits where they fit, which halves their traffic."""
         nnz = columns.numel()
-        one = float(values.detach()[0]) if nnz and bool((values == values[0]).all()) else None
-        return cls(_narrow(row_pointers, nnz, shape), _narrow(columns, nnz, shape), values, shape, constant=one)
+        return cls(_narrow(row_pointers, nnz, shape), _narrow(columns, nnz, shape), values, shape)
+
+    def settled(self) -> SparseMatrix:
+        """The matrix for many products: whether all entries have one value is found out, once."""
+        values = self.values.detach()
+        one = float(values[0]) if values.numel() and bool((values == values[0]).all()) else None
+        return replace(self, constant=one, _transposed=[])
 
     @property
     def T(self) -> SparseMatrix:

@@ -63,7 +63,7 @@ class GCNEncoder(nn.Module):
         """``q(Z | X, A)``, batch shape ``()``, event shape ``(N, D)``; relative to the prior ``around`` if given."""
         x, known = inputs.x, inputs.propagated
         layers = [*self.hidden, self.head]
-        if (self.training and self.dropout > 0) or self.head.bias is not None:
+        if (self.training and self.dropout > 0) or self.head.bias is not None or _hooked(layers):
             h = self._by_layers(inputs, layers)
         else:
             weights = [layer.linear.weight for layer in layers]
@@ -71,7 +71,7 @@ class GCNEncoder(nn.Module):
         return self.posterior(h, event_dim=2, around=around)
 
     def _by_layers(self, inputs: GraphInputs, layers: Sequence[GraphConvolution]) -> Tensor:
-        """The same with dropout and biases."""
+        """The same with dropout, biases and whatever hooks a user has put on the layers."""
         h: Any = inputs.x
         for index, layer in enumerate(layers):
             if index == 0 and inputs.propagated is not None and not (self.training and self.dropout > 0):
@@ -82,6 +82,11 @@ class GCNEncoder(nn.Module):
             if layer is not self.head:
                 h = h.relu()
         return h
+
+
+def _hooked(layers: Sequence[GraphConvolution]) -> bool:
+    parts = (part for layer in layers for part in (layer, layer.linear))
+    return any(part._forward_hooks or part._forward_pre_hooks or part._backward_hooks for part in parts)
 
 
 @dataclass(frozen=True)

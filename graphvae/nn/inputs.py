@@ -74,7 +74,7 @@ class GraphInputs:
         elif x is not None:
             shape = (int(x.shape[0]), int(x.shape[1]))
             matrix = SparseMatrix.from_csr(x.crow_indices(), x.col_indices(), x.values(), shape)
-            features = matrix.to(device=device, dtype=dtype)
+            features = matrix.to(device=device, dtype=dtype).settled()
         propagation = normalised_adjacency(edge_index, num_nodes, edge_weight, dtype).to(device=device)
         propagated = None
         if isinstance(features, Tensor) and features.shape[1] <= NARROW:

@@ -15,9 +15,9 @@ from graphvae.kernels.gaussian import (
     gaussian_parameters,
     squared_error,
     standard_divergence,
-    standard_normal,
     sum_last,
 )
+from graphvae.kernels.normal import standard_normal
 
 __all__ = ["DiagonalNormal", "FullNormal", "NetworkNormal", "Point", "diagonal_normal", "expand_scalar", "sum_vectors"]
 

@@ -49,8 +49,8 @@ def test_product_and_gradient_are_those_of_scipy(backend, shape, dtype, atol):
 @pytest.mark.parametrize("value", [None, 0.7])
 def test_product_and_gradient_in_c_are_those_of_scipy(compiled, shape, width, value):
     matrix, a = csr(*shape, value)
+    matrix = matrix.to(dtype=torch.float32).settled()
     assert (matrix.constant is not None) == (a.nnz > 0 and bool((a.data == a.data[0]).all()))
-    matrix = matrix.to(dtype=torch.float32)
     x, weight = (np.random.default_rng(4).normal(size=(size, width)) for size in (shape[1], shape[0]))
     leaf = torch.tensor(x, dtype=torch.float32, requires_grad=True)
     out = propagate(matrix, leaf, "native")

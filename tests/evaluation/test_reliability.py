@@ -68,15 +68,16 @@ def test_calibration_error_of_calibrated_and_of_shifted_scores() -> None:
     assert calibration_error([1.0], [1.0], 0.5, bins=1) == pytest.approx(0.5)
 
 
-def test_the_floor_is_the_error_of_forecasts_that_are_right() -> None:
-    rng = np.random.default_rng(0)
-    p, density, found, expected = rng.beta(0.3, 0.3, 1000), 0.02, [], []
+@pytest.mark.parametrize(("edges", "others"), [(1000, 1000), (200, 2000), (100, 5000), (2000, 200)])
+def test_the_floor_is_the_error_of_forecasts_that_are_right(edges: int, others: int) -> None:
+    rng, found, expected = np.random.default_rng(0), [], []
     for _ in range(300):
-        y = rng.random(p.size) < p
-        given = *(shift_prior(v, 0.5, density) for v in (p[y], p[~y])), density
+        # Scores N(1, 1) of edges and N(-1, 1) of others: the log odds of even classes are twice the score.
+        scores = rng.normal(1, 1, edges), rng.normal(-1, 1, others)
+        given = *(shift_prior(1 / (1 + np.exp(-2 * s)), 0.5, 0.02) for s in scores), 0.02
         found.append(calibration_error(*given))
         expected.append(calibration_floor(*given))
-    assert np.mean(found) == pytest.approx(np.mean(expected), rel=0.05)
+    assert np.mean(found) == pytest.approx(np.mean(expected), rel=0.08)
     assert calibration_floor([1.0], [0.0], 0.5) == 0.0
     with pytest.raises(InputError, match="bins=0"):
         calibration_floor([0.5], [0.5], 0.1, bins=0)

@@ -15,8 +15,9 @@ N, F = 40, 11
 
 
 def of_dense(matrix: Tensor) -> SparseMatrix:
-    sparse = matrix.to_sparse_csr()
-    return SparseMatrix.from_csr(sparse.crow_indices(), sparse.col_indices(), sparse.values(), tuple(matrix.shape))
+    rows, columns = matrix.nonzero().T
+    pointers = torch.cat([torch.zeros(1, dtype=torch.int64), (matrix != 0).sum(1).cumsum(0)])
+    return SparseMatrix.from_csr(pointers, columns, matrix[rows, columns], tuple(matrix.shape))
 
 
 def graph(dtype: torch.dtype) -> SparseMatrix:
@@ -25,7 +26,6 @@ def graph(dtype: torch.dtype) -> SparseMatrix:
     return normalised_adjacency(both[:, torch.argsort(both[0] * N + both[1])], N, dtype=dtype)
 
 
-@pytest.mark.filterwarnings("ignore:Sparse CSR:UserWarning")
 @pytest.mark.parametrize("kernels", ["compiled", "torch_kernels"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("widths", WIDTHS.values(), ids=WIDTHS)
@@ -80,3 +80,27 @@ def test_a_gradient_reaches_what_wants_one_alone():
 def test_propagated_features_are_dense():
     with pytest.raises(InputError, match="propagated=True: expected dense features, not NoneType"):
         convolutions(None, graph(torch.float32), [torch.ones(N, 2)], propagated=True)
+
+
+@pytest.mark.parametrize("kernels", ["compiled", "torch_kernels"])
+@pytest.mark.parametrize(
+    ("x", "weights", "named"),
+    [
+        (None, [torch.ones(3, 4)], r"weights\[0\] has shape \(3, 4\): expected \(40, D\)"),
+        (torch.ones(5, 3), [torch.ones(3, 4)], r"x has shape \(5, 3\): expected \(40, F\)"),
+        (torch.ones(N, 3), [torch.ones(3, 4), torch.ones(5, 2)], r"weights\[1\] has shape \(5, 2\): expected \(4, D\)"),
+        (of_dense(torch.ones(N, 3)), [torch.ones(4, 4)], r"weights\[0\] has shape \(4, 4\): expected \(3, D\)"),
+        (of_dense(torch.ones(3, 3)), [torch.ones(3, 4)], r"x has shape \(3, 3\)"),
+        (torch.ones(N, 3), [], "expected one or more"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(x, weights, named, kernels, request):
+    request.getfixturevalue(kernels)
+    with pytest.raises(InputError, match=named):
+        convolutions(x, graph(torch.float32), weights)
+
+
+def test_a_second_derivative_is_refused_and_not_taken_for_zero():
+    weight = torch.ones(N, 4, requires_grad=True)
+    with pytest.raises(RuntimeError, match="differentiable once"):
+        torch.autograd.grad(convolutions(None, graph(torch.float32), [weight]).sum(), weight, create_graph=True)

@@ -8,16 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Normal, kl_divergence
 
-from graphvae.kernels import native
 from graphvae.kernels.gaussian import (
     gaussian_draw,
     gaussian_parameters,
     squared_error,
     standard_divergence,
-    standard_normal,
     sum_last,
 )
-from graphvae.training.randomness import kept
 
 SHAPES = st.sampled_from([(0, 3), (1, 1), (5, 2), (2, 7, 16), (3, 18), (40, 33)])
 PRECISION = {torch.float32: 1e-5, torch.float64: 1e-12}
@@ -110,39 +107,3 @@ def test_what_is_not_finite_is_not_hidden(at):
     assert not torch.isfinite(mu[2, 3])
     assert torch.isnan(sigma[1, 2]) == (at != at)  # an infinite log sigma is held
     assert not torch.isfinite(standard_divergence(mu, sigma, log_sigma, 2))
-
-
-@settings(max_examples=40, deadline=None, derandomize=True)
-@given(seed=st.integers(0, 2**63 - 1), counts=st.lists(st.integers(0, 1500), min_size=1, max_size=6))
-def test_normal_numbers_are_those_that_torch_draws(compiled, seed, counts):
-    with kept():
-        torch.default_generator.manual_seed(seed)
-        ours = [standard_normal(torch.Size((n,)), torch.float32, torch.device("cpu")) for n in counts]
-        after = torch.rand(3)
-        torch.default_generator.manual_seed(seed)
-        for each in ours:
-            torch.testing.assert_close(each, torch.randn(len(each)), rtol=1e-5, atol=1e-5)
-        assert torch.equal(after, torch.rand(3)), "the state is another"
-
-
-@pytest.mark.parametrize("how", ["another generator", "no compiler", "double precision"])
-def test_torch_draws_what_c_cannot(how, compiled, monkeypatch, request):
-    if how == "another generator":
-        monkeypatch.setattr(native, "draws_as_torch", lambda: False)
-    if how == "no compiler":
-        request.getfixturevalue("torch_kernels")
-    dtype = torch.float64 if how == "double precision" else torch.float32
-    with kept():
-        torch.default_generator.manual_seed(3)
-        ours = standard_normal(torch.Size((5, 8)), dtype, torch.device("cpu"))
-        torch.default_generator.manual_seed(3)
-        assert torch.equal(ours, torch.randn(5, 8, dtype=dtype))
-
-
-def test_a_generator_of_another_kind_is_noticed(compiled, monkeypatch):
-    assert native.draws_as_torch()
-    monkeypatch.setattr(native, "STATE_BYTES", 1)
-    assert not native._knows_the_generator.__wrapped__()
-    monkeypatch.undo()
-    monkeypatch.setattr(native, "standard_normal", lambda shape, generator: torch.zeros(shape))
-    assert not native._knows_the_generator.__wrapped__()

@@ -48,10 +48,17 @@ def test_other_values_share_the_structure_but_not_the_symmetry():
     values = torch.tensor([1.0, 2.0, 3.0, 4.0])
     other = matrix.with_values(values)
     assert other.T.to_dense().tolist() == [[1.0, 3.0], [2.0, 4.0]]
-    assert matrix.constant == matrix.T.constant == 0.5
-    assert other.constant is None
     assert matrix.with_values(2 * values).T.columns is other.T.columns
     assert matrix.T is matrix
+
+
+def test_one_value_for_all_entries_is_known_until_they_change():
+    matrix = normalised_adjacency(torch.tensor([[0, 1], [1, 0]]), 2)
+    settled = matrix.with_values(torch.full((4,), 0.3)).settled()
+    assert settled.constant == settled.T.constant == settled.to(dtype=torch.float64).constant == pytest.approx(0.3)
+    assert settled.with_values(torch.arange(4.0)).settled().constant is None
+    assert settled.with_values(torch.full((4,), float("nan"))).settled().constant is None
+    assert matrix.with_values(torch.ones(4)).constant is None
 
 
 def test_conversion_keeps_the_matrix():

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import scipy.sparse
 import torch
+import torch.nn.utils.prune
 
 from graphvae.data.graph import Graph
 from graphvae.nn.encoders import GCNEncoder
@@ -160,3 +161,21 @@ def test_features_propagated_before_change_nothing(hidden_dims, dropout):
             with seeded(0):
                 means.append(gcn(each).mean)
         torch.testing.assert_close(*means)
+
+
+@pytest.mark.parametrize("part", ["layer", "linear"])
+def test_hooks_on_a_layer_are_called(part):
+    g, net, seen = inputs(graph()), encoder(), []
+    expected = net(g).mean
+    layer = net.hidden[0] if part == "layer" else net.hidden[0].linear
+    layer.register_forward_hook(lambda module, given, out: seen.append(out.shape))
+    torch.testing.assert_close(net(g).mean, expected)
+    assert seen == [(N, 4)]
+
+
+def test_a_pruned_layer_is_trained():
+    net = encoder()
+    torch.nn.utils.prune.l1_unstructured(net.head.linear, "weight", 0.5)
+    for _ in range(2):
+        net(inputs(graph())).mean.sum().backward()
+    assert net.head.linear.weight_orig.grad.ne(0).sum() <= net.head.linear.weight_orig.numel() // 2
