@@ -167,10 +167,10 @@ def test_features_propagated_before_change_nothing(hidden_dims, dropout):
 def test_hooks_on_a_layer_are_called(part):
     g, net, seen = inputs(graph()), encoder(), []
     expected = net(g).mean
-    layer = net.hidden[0] if part == "layer" else net.hidden[0].linear
+    layer = net.head if part == "layer" else net.head.linear
     layer.register_forward_hook(lambda module, given, out: seen.append(out.shape))
     torch.testing.assert_close(net(g).mean, expected)
-    assert seen == [(N, 4)]
+    assert seen == [(N, 2 * D)]
 
 
 def test_a_pruned_layer_is_trained():
