@@ -129,7 +129,10 @@ def fit_calibration_platt(positive_logits: Any, negative_logits: Any, density: f
     negative = finite_logits("negative_logits", negative_logits)
     pi = _density(density)
     scores = np.concatenate([positive, negative])
-    centre, spread = scores.mean(), scores.std() or 1.0
+    centre = scores.mean()
+    # Scores closer together than this are one score, told apart by rounding alone.
+    spread = max(scores.std(), 1e-9 * abs(centre))
+    spread = spread if spread > 1e-100 else 1.0
     design = np.stack([(scores - centre) / spread, np.ones_like(scores)])
     start = np.array([1.0, math.log(pi) - math.log1p(-pi)])
     slope, intercept = fit_rising(design, *held_out_weights(positive.size, negative.size, pi), start)

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.special import expit, logit
@@ -104,6 +104,8 @@ def test_few_pairs_do_not_bend_the_line() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(positive=LOGITS, negative=LOGITS, density=st.sampled_from([0.5, 1e-3, 1e-7]))
+@example(positive=[349525.82787656586], negative=[349525.82787656586] * 2, density=0.5)
+@example(positive=[0.0], negative=[2.225073858507203e-309], density=0.5)
 def test_rises_and_expects_the_edges_whatever_the_scores(
     positive: list[float], negative: list[float], density: float
 ) -> None:
