@@ -32,10 +32,8 @@ from graphvae.training.randomness import check_seed
 from graphvae.variational.posteriors import PosteriorFamily
 
 if TYPE_CHECKING:
-    from graphvae.evaluation.calibration import Calibration
     from graphvae.evaluation.generation import GenerationReport
-    from graphvae.evaluation.isotonic import IsotonicCalibration
-    from graphvae.evaluation.piecewise import PiecewiseCalibration
+    from graphvae.evaluation.link_calibration import LinkCalibration
     from graphvae.evaluation.reliability import Reliability
     from graphvae.evaluation.report import LinkReport
     from graphvae.export.recommendations import Recommendations
@@ -99,11 +97,11 @@ class GraphEstimator(Parameters, ABC):
         return self.fitted.history
 
     @property
-    def calibration(self) -> Calibration | IsotonicCalibration | PiecewiseCalibration:
+    def calibration(self) -> LinkCalibration:
         """How logits become the probabilities of :meth:`predict_proba`, and from which pairs that was fitted."""
         return self.fitted.calibration
 
-    def calibrate(self, method: str = "piecewise") -> Calibration | IsotonicCalibration | PiecewiseCalibration:
+    def calibrate(self, method: str = "piecewise") -> LinkCalibration:
         """Fit anew, on the validation pairs, how logits become the probabilities of this model, and keep that.
 
         Args:

@@ -13,9 +13,7 @@ from graphvae.estimators.fitting import Fitted
 from graphvae.estimators.held_out import held_out, row_logits
 
 if TYPE_CHECKING:
-    from graphvae.evaluation.calibration import Calibration
-    from graphvae.evaluation.isotonic import IsotonicCalibration
-    from graphvae.evaluation.piecewise import PiecewiseCalibration
+    from graphvae.evaluation.link_calibration import LinkCalibration
     from graphvae.evaluation.reliability import Reliability
 
 __all__ = ["link_threshold", "recalibrate", "top_reliability", "validated_split", "validation_pairs"]
@@ -49,9 +47,7 @@ def link_threshold(fitted: Fitted, logits: tuple[np.ndarray, np.ndarray], precis
     return choose_threshold(positive, negative, fitted.calibration.density, precision=precision)
 
 
-def recalibrate(
-    fitted: Fitted, logits: tuple[np.ndarray, np.ndarray], method: str
-) -> Calibration | IsotonicCalibration | PiecewiseCalibration:
+def recalibrate(fitted: Fitted, logits: tuple[np.ndarray, np.ndarray], method: str) -> LinkCalibration:
     """See :meth:`graphvae.estimators.graph_estimator.GraphEstimator.calibrate`."""
     from graphvae.evaluation.calibration import fit_calibration_platt
     from graphvae.evaluation.isotonic import fit_calibration_isotonic

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from graphvae._check import InputError, number, one_of
+from graphvae._check import number, one_of
+from graphvae.evaluation.link_calibration import LinkCalibration
 from graphvae.evaluation.logistic import finite_logits, fit_rising, held_out_weights, sigmoid
+from graphvae.evaluation.reliability import open_share
 
 __all__ = ["Calibration", "fit_calibration_intercept", "fit_calibration_platt"]
 
@@ -21,7 +22,7 @@ _HOW = {
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Calibration(LinkCalibration):
     """``p = sigmoid(scale * logit + bias)``: the probability that a pair is an edge.
 
     The pair is taken as drawn uniformly from all pairs of a graph of density ``density``.
@@ -42,7 +43,7 @@ class Calibration:
         object.__setattr__(self, "scale", number("scale", self.scale, low=0.0, open_low=True))
         object.__setattr__(self, "bias", number("bias", self.bias))
         one_of("method", self.method, _HOW)
-        object.__setattr__(self, "density", _density(self.density))
+        object.__setattr__(self, "density", open_share("density", self.density))
 
     def __str__(self) -> str:
         return (
@@ -50,32 +51,8 @@ class Calibration:
             f"for a pair of a graph of density {self.density:.4g}"
         )
 
-    def probabilities(self, logits: Any) -> np.ndarray:
-        """Probabilities in [0, 1], float64, of the shape of ``logits``; infinite logits give 0 or 1.
-
-        Raises:
-            InputError: if ``logits`` contains NaN.
-        """
-        values = np.asarray(logits, dtype=np.float64)
-        if bool(np.isnan(values).any()):
-            raise InputError("logits contains NaN: expected numbers")
-        return sigmoid(self.scale * values + self.bias)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able fields; :meth:`from_dict` reads them back exactly."""
-        return {"scale": self.scale, "bias": self.bias, "method": self.method, "density": self.density}
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> Calibration:
-        """The calibration that :meth:`to_dict` wrote.
-
-        Raises:
-            InputError: if a field is missing, unknown or out of range.
-        """
-        expected = {"scale", "bias", "method", "density"}
-        if set(fields) != expected:
-            raise InputError(f"calibration has fields {sorted(fields)}: expected {sorted(expected)}")
-        return cls(**fields)
+    def _at(self, logits: np.ndarray) -> np.ndarray:
+        return sigmoid(self.scale * logits + self.bias)
 
 
 def fit_calibration_intercept(edge_logits: Any, other_logits: Any, other_weight: float) -> Calibration:
@@ -127,7 +104,7 @@ def fit_calibration_platt(positive_logits: Any, negative_logits: Any, density: f
     """
     positive = finite_logits("positive_logits", positive_logits)
     negative = finite_logits("negative_logits", negative_logits)
-    pi = _density(density)
+    pi = open_share("density", density)
     scores = np.concatenate([positive, negative])
     centre = scores.mean()
     # Scores closer together than this are one score, told apart by rounding alone.
@@ -138,10 +115,3 @@ def fit_calibration_platt(positive_logits: Any, negative_logits: Any, density: f
     slope, intercept = fit_rising(design, *held_out_weights(positive.size, negative.size, pi), start)
     scale = slope / spread
     return Calibration(float(scale), float(intercept - scale * centre), "platt", pi)
-
-
-def _density(value: Any) -> float:
-    density = number("density", value, low=0.0, high=1.0, open_low=True)
-    if density == 1.0:
-        raise InputError("density=1.0: expected a number below 1")
-    return density

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from graphvae._check import InputError
+from graphvae.evaluation.link_calibration import LinkCalibration
 from graphvae.evaluation.metrics import as_scores
 from graphvae.evaluation.reliability import open_share, shift_prior
 
@@ -16,8 +16,8 @@ __all__ = ["IsotonicCalibration", "fit_calibration_isotonic"]
 
 
 @dataclass(frozen=True, eq=False)
-class IsotonicCalibration:
-    """A monotone function from logits to probabilities at ``density``, linear between its knots.
+class IsotonicCalibration(LinkCalibration):
+    """A monotone function from logits to probabilities at ``density``: linear between its knots, constant beyond them.
 
     Attributes:
         logits: ``(K,)`` knots, rising.
@@ -45,33 +45,8 @@ class IsotonicCalibration:
             f"the density (isotonic regression), for a pair of a graph of density {self.density:.4g}"
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able fields; :meth:`from_dict` reads them back exactly."""
-        knots = {"logits": self.logits.tolist(), "values": self.values.tolist()}
-        return {**knots, "method": self.method, "density": self.density}
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> IsotonicCalibration:
-        """The calibration that :meth:`to_dict` wrote.
-
-        Raises:
-            InputError: if a field is missing, unknown or out of range.
-        """
-        expected = {"logits", "values", "method", "density"}
-        if set(fields) != expected:
-            raise InputError(f"calibration has fields {sorted(fields)}: expected {sorted(expected)}")
-        return cls(fields["logits"], fields["values"], fields["density"])
-
-    def probabilities(self, logits: Any) -> np.ndarray:
-        """Probabilities in [0, 1], float64, of the shape of ``logits``; constant outside the knots.
-
-        Raises:
-            InputError: if ``logits`` contains NaN.
-        """
-        values = np.asarray(logits, dtype=np.float64)
-        if bool(np.isnan(values).any()):
-            raise InputError("logits contains NaN: expected numbers")
-        return np.interp(values, self.logits, self.values)
+    def _at(self, logits: np.ndarray) -> np.ndarray:
+        return np.interp(logits, self.logits, self.values)
 
 
 def fit_calibration_isotonic(positive_logits: Any, negative_logits: Any, density: float) -> IsotonicCalibration:

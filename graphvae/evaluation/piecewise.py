@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from graphvae._check import InputError
 from graphvae.evaluation.calibration import fit_calibration_platt
+from graphvae.evaluation.link_calibration import LinkCalibration
 from graphvae.evaluation.logistic import finite_logits, fit_rising, held_out_weights, sigmoid
 from graphvae.evaluation.reliability import open_share
 
@@ -23,7 +23,7 @@ BENDS = 0.01, 0.99
 
 
 @dataclass(frozen=True, eq=False)
-class PiecewiseCalibration:
+class PiecewiseCalibration(LinkCalibration):
     """``p = sigmoid(f(logit))``, with f linear between knots, and beyond them as in the piece beside.
 
     Attributes:
@@ -52,36 +52,11 @@ class PiecewiseCalibration:
             f"density, for a pair of a graph of density {self.density:.4g}"
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able fields; :meth:`from_dict` reads them back exactly."""
-        knots = {"logits": self.logits.tolist(), "log_odds": self.log_odds.tolist()}
-        return {**knots, "method": self.method, "density": self.density}
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> PiecewiseCalibration:
-        """The calibration that :meth:`to_dict` wrote.
-
-        Raises:
-            InputError: if a field is missing, unknown or out of range.
-        """
-        expected = {"logits", "log_odds", "method", "density"}
-        if set(fields) != expected:
-            raise InputError(f"calibration has fields {sorted(fields)}: expected {sorted(expected)}")
-        return cls(fields["logits"], fields["log_odds"], fields["density"])
-
-    def probabilities(self, logits: Any) -> np.ndarray:
-        """Probabilities in [0, 1], float64, of the shape of ``logits``; infinite logits give 0 or 1.
-
-        Raises:
-            InputError: if ``logits`` contains NaN.
-        """
-        values = np.asarray(logits, dtype=np.float64)
-        if bool(np.isnan(values).any()):
-            raise InputError("logits contains NaN: expected numbers")
+    def _at(self, logits: np.ndarray) -> np.ndarray:
         slopes = np.diff(self.log_odds) / np.diff(self.logits)
-        below = slopes[0] * np.minimum(values - self.logits[0], 0.0)
-        above = slopes[-1] * np.maximum(values - self.logits[-1], 0.0)
-        return sigmoid(np.interp(values, self.logits, self.log_odds) + below + above)
+        below = slopes[0] * np.minimum(logits - self.logits[0], 0.0)
+        above = slopes[-1] * np.maximum(logits - self.logits[-1], 0.0)
+        return sigmoid(np.interp(logits, self.logits, self.log_odds) + below + above)
 
 
 def fit_calibration_piecewise(positive_logits: Any, negative_logits: Any, density: float) -> PiecewiseCalibration:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -81,36 +78,6 @@ def test_platt_recovers_a_model_from_balanced_pairs() -> None:
     assert fitted.bias == pytest.approx(-6, rel=0.02)
 
 
-@pytest.mark.parametrize("density", [0.5, 1e-3, 1e-7])
-@pytest.mark.parametrize(
-    ("positive", "negative"),
-    [
-        ([5.0, 6.0], [0.0, 1.0]),  # separable
-        ([1e6, 2e6], [-1e6, 0.0]),
-        ([0.0, 1.0], [5.0, 6.0]),  # the wrong way round
-        ([1.0, 1.0], [1.0]),  # nothing to tell apart
-        ([3.0], [2.0]),
-        ([1e-9, 2e-9], [0.0, 1e-9]),
-    ],
-)
-def test_platt_is_finite_and_rising_whatever_the_scores(positive, negative, density: float) -> None:
-    fitted = fit_calibration_platt(positive, negative, density)
-    assert fitted.scale > 0
-    assert math.isfinite(fitted.bias)
-    mean = density * fitted.probabilities(positive).mean() + (1 - density) * fitted.probabilities(negative).mean()
-    assert mean == pytest.approx(density, rel=1e-3)
-
-
-@settings(max_examples=60, deadline=None)
-@given(a=st.floats(0.1, 10), b=st.floats(-20, 20), seed=st.integers(0, 1000))
-def test_platt_does_not_depend_on_scale_and_shift_of_the_logits(a: float, b: float, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    positive, negative = rng.normal(1, 1, 30), rng.normal(0, 1, 30)
-    base = fit_calibration_platt(positive, negative, 0.01)
-    moved = fit_calibration_platt(a * positive + b, a * negative + b, 0.01)
-    assert moved.probabilities(a * positive + b) == pytest.approx(base.probabilities(positive), rel=1e-4)
-
-
 def test_probabilities_keep_order_shape_and_small_values() -> None:
     calibration = Calibration(2.0, -1.0, "platt", 0.1)
     logits = np.array([[-np.inf, -300.0, 0.0], [1.0, 30.0, np.inf]])
@@ -118,15 +85,10 @@ def test_probabilities_keep_order_shape_and_small_values() -> None:
     assert probabilities == pytest.approx(expit(2 * logits - 1), rel=1e-12)
     assert (probabilities[0, 0], probabilities[1, 2]) == (0.0, 1.0)
     assert probabilities[0, 1] > 0
-    assert calibration.probabilities(0.5).shape == ()
-    with pytest.raises(InputError, match="logits contains NaN"):
-        calibration.probabilities([np.nan])
 
 
-def test_round_trip_and_words() -> None:
+def test_words() -> None:
     calibration = fit_calibration_platt([1.0, 2.0, 0.3], [0.0, 0.5], 0.037)
-    again = Calibration.from_dict(json.loads(json.dumps(calibration.to_dict())))
-    assert again == calibration
     assert "validation" in str(calibration)
     assert "0.037" in str(calibration)
     assert "training graph" in str(fit_calibration_intercept([1.0], [0.0], 3.0))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
@@ -41,17 +39,9 @@ def test_refusals() -> None:
         fit_calibration_isotonic([], [0.0], 0.1)
     with pytest.raises(InputError, match=r"density=1\.0"):
         fit_calibration_isotonic([1.0], [0.0], 1.0)
-    with pytest.raises(InputError, match="logits contains NaN"):
-        fit_calibration_isotonic([1.0], [0.0], 0.1).probabilities([np.nan])
 
 
-def test_fields_as_json_and_back() -> None:
-    rng = np.random.default_rng(0)
-    fitted = fit_calibration_isotonic(rng.normal(1, 1, 50), rng.normal(-1, 1, 50), 0.01)
-    again = IsotonicCalibration.from_dict(json.loads(json.dumps(fitted.to_dict())))
-    s = np.linspace(-4, 4, 100)
-    assert again.probabilities(s).tolist() == fitted.probabilities(s).tolist()
-    assert str(again) == str(fitted)
+def test_fields_out_of_range() -> None:
     for change in ({"method": 1, "more": 2}, {"values": [1.0, 0.0]}, {"values": [0.0, 2.0]}, {"density": 2}):
         fields = {"logits": [0.0, 1.0], "values": [0.0, 1.0], "method": "isotonic", "density": 0.1, **change}
         with pytest.raises(InputError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import numpy as np
@@ -116,37 +115,6 @@ def test_rises_and_expects_the_edges_whatever_the_scores(
     assert (p[0], p[-1]) == (0.0, 1.0)
     mean = density * fitted.probabilities(positive).mean() + (1 - density) * fitted.probabilities(negative).mean()
     assert mean == pytest.approx(density, rel=1e-3)
-    again = PiecewiseCalibration.from_dict(json.loads(json.dumps(fitted.to_dict())))
-    assert again.probabilities(every).tolist() == p.tolist()
-
-
-@settings(max_examples=60, deadline=None)
-@given(a=st.floats(0.1, 10), b=st.floats(-20, 20), seed=st.integers(0, 1000))
-def test_does_not_depend_on_scale_and_shift_of_the_logits(a: float, b: float, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    positive, negative = rng.normal(1, 1, 30), rng.normal(0, 1, 30)
-    base = fit_calibration_piecewise(positive, negative, 0.01)
-    moved = fit_calibration_piecewise(a * positive + b, a * negative + b, 0.01)
-    assert moved.probabilities(a * positive + b) == pytest.approx(base.probabilities(positive), rel=1e-4)
-
-
-@pytest.mark.parametrize("density", [0.5, 1e-3, 1e-7])
-@pytest.mark.parametrize(
-    ("positive", "negative"),
-    [
-        ([5.0, 6.0], [0.0, 1.0]),  # separable
-        ([1e6, 2e6], [-1e6, 0.0]),
-        ([0.0, 1.0], [5.0, 6.0]),  # the wrong way round
-        ([1.0, 1.0], [1.0]),  # nothing to tell apart
-        ([1e17], [1e17]),
-        ([3.0], [2.0]),
-        ([1e-9, 2e-9], [0.0, 1e-9]),
-    ],
-)
-def test_a_rising_line_whatever_the_scores(positive, negative, density: float) -> None:
-    p = fit_calibration_piecewise(positive, negative, density).probabilities([-np.inf, *negative, np.inf])
-    assert np.isfinite(p).all()
-    assert (p[0], p[-1]) == (0.0, 1.0)
 
 
 def test_ranking_shape_and_small_values_are_kept() -> None:
@@ -158,16 +126,10 @@ def test_ranking_shape_and_small_values_are_kept() -> None:
     assert p.dtype == np.float64
     assert (np.diff(p.ravel()) > 0).all()
     assert p.min() > 0
-    assert fitted.probabilities(0.5).shape == ()
-    with pytest.raises(InputError, match="logits contains NaN"):
-        fitted.probabilities([np.nan])
 
 
-def test_fields_as_json_back_and_in_words() -> None:
+def test_fields_and_words() -> None:
     fitted = fit_calibration_piecewise([1.0, 2.0, 0.3], [0.0, 0.5], 0.037)
-    again = PiecewiseCalibration.from_dict(json.loads(json.dumps(fitted.to_dict())))
-    assert again.to_dict() == fitted.to_dict()
-    assert str(again) == str(fitted)
     assert "16 pieces, fitted on validation" in str(fitted)
     assert "0.037" in str(fitted)
     good = {"logits": [0.0, 1.0], "log_odds": [-1.0, 1.0], "method": "piecewise", "density": 0.1}
