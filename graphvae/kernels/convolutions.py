@@ -1,7 +1,7 @@
 """``convolutions``: a whole graph convolutional network, with one gradient for all of its layers.
 
-Taken operator by operator by automatic differentiation, a step on a small graph spends as long on keeping the books of
-products and activations as on computing them.
+Taken operator by operator by automatic differentiation, a step on Cora or CiteSeer takes some 4 % longer, for the
+books that are kept of half a dozen small operators.
 """
 
 from __future__ import annotations
