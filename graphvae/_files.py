@@ -16,22 +16,21 @@ __all__ = ["atomic_path", "reading", "replace_folder", "write_text"]
 
 @contextmanager
 def atomic_path(target: str | Path) -> Iterator[Path]:
-    """A temporary path beside ``target`` that takes its place when the block ends well, and is removed if not.
+    """A path that takes the place of ``target`` when the block ends well, and is removed if not.
 
-    The folder of ``target`` is made if it does not exist.
+    It is in a folder of its own beside ``target``, because writers may have temporary files, too: what a process that
+    is killed leaves then has the name of ``target`` in its own. The folder of ``target`` is made if it does not exist.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix is kept, because writers choose their format by it.
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        yield Path(name)
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        path = work / target.name
+        yield path
+        os.chmod(path, 0o644)
+        os.replace(path, target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def replace_folder(work: Path, target: Path) -> None:

@@ -19,11 +19,14 @@ def test_the_file_appears_when_the_block_ends_and_not_before(tmp_path):
     assert os.listdir(target.parent) == ["a.csv"]
 
 
-def test_the_temporary_file_lies_beside_the_target_and_keeps_its_suffix(tmp_path):
+def test_what_is_temporary_lies_in_a_folder_beside_the_target_that_is_named_after_it(tmp_path):
     with atomic_path(tmp_path / "a.parquet") as path:
-        assert path.parent == tmp_path
-        assert path.suffix == ".parquet"
-        assert path.name.startswith(".a.parquet.")
+        (path.parent / ".tmp12345").write_text("of a writer that is atomic itself")
+        path.write_text("whole")
+        assert path.name == "a.parquet"
+        (folder,) = os.listdir(tmp_path)
+        assert folder.startswith(".a.parquet.")
+    assert os.listdir(tmp_path) == ["a.parquet"]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
@@ -52,6 +55,14 @@ def test_a_folder_in_the_way_is_an_error_and_leaves_no_litter(tmp_path):
     (tmp_path / "a.txt").mkdir()
     with pytest.raises(OSError, match=r"a\.txt"):
         write_text(tmp_path / "a.txt", "x")
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_block_that_writes_nothing_is_an_error_and_leaves_what_was_there(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a.txt"):
+        pass
+    assert (tmp_path / "a.txt").read_text() == "old"
     assert os.listdir(tmp_path) == ["a.txt"]
 
 

@@ -69,6 +69,40 @@ def test_killed_twice_and_resumed_from_elsewhere(folder, capsys, monkeypatch):
     assert one["params"] == two["params"]
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+def test_killed_while_it_is_saved(folder, capsys):
+    """Writers have temporary files of their own, and a kill leaves them: a run goes on all the same."""
+    settings = ["train", "e.csv", "--epochs", "6", "--latent-dim", "2", "--val", "0.1", "--quiet"]
+    killed = [*settings, "--out", "one", "--checkpoint-every", "0"]
+    code = f"""
+import os, signal
+import safetensors.torch as stored
+from graphvae.cli import main
+
+saves, save = [], stored.save_file
+
+def dying(tensors, path, metadata=None):
+    saves.append(path)
+    if len(saves) == 3:
+        open(os.path.join(os.path.dirname(path), ".tmp12345"), "wb").write(b"half")
+        open(path, "wb").write(b"half")
+        os.kill(os.getpid(), signal.SIGKILL)
+    save(tensors, path, metadata=metadata)
+
+stored.save_file = dying
+main({killed!r})
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(graphvae.__file__).parents[1])}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert len(os.listdir("one")) == 2
+    assert main(["resume", "one", "--quiet"]) == 0
+    assert main([*settings, "--out", "two"]) == 0
+    for name in SAME:
+        assert Path("one", name).read_bytes() == Path("two", name).read_bytes(), name
+    assert sorted(os.listdir("one")) == sorted(os.listdir("two"))
+
+
 def interrupted(*arguments: str, monkeypatch, by: type[BaseException] = KeyboardInterrupt) -> int:
     """The status of a command that is interrupted after its third save."""
     from graphvae.training.checkpoint import Checkpoint
