@@ -1,8 +1,10 @@
 """Graphs no setting was chosen on: ``auto`` beside the plain model and the nine baselines, on the same splits.
 
 ``python benchmarks/untuned.py`` needs no data but what is installed. Graphs with planted structure come from networkx,
-others are embedded, and one is real and at hand everywhere: which modules of installed packages import which. Finished
-runs are kept, so it goes on where it was interrupted. The test part is read once per run.
+others are embedded, and one is real and at hand everywhere: which modules of installed packages import which. With
+``--folder`` the graphs are networks in a folder of MATLAB files, as Zhang and Chen (2018) publish theirs in the folder
+``MATLAB/data`` of the repository of SEAL. Finished runs are kept, so it goes on where it was interrupted. The test part
+is read once per run.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any
 
 import networkx as nx
 import numpy as np
+import scipy.io
 import torch
 
 import graphvae as gv
@@ -89,6 +92,16 @@ GRAPHS: dict[str, Callable[[], gv.Graph]] = {
 }
 
 
+# The networks of Zhang and Chen, Link Prediction Based on Graph Neural Networks (2018), tables 1 and 2.
+NETWORKS = ("USAir", "NS", "PB", "Yeast", "Celegans", "Power", "Router", "Ecoli")
+
+
+def matlab(file: Path) -> gv.Graph:
+    """The network in the sparse matrix ``net`` of a MATLAB file; nodes without an edge are left out."""
+    net = scipy.io.loadmat(str(file))["net"].tocoo()
+    return gv.Graph.from_edges(np.stack([net.row, net.col])[:, net.row < net.col].astype(np.int64))
+
+
 def run(name: str, graph: gv.Graph, seed: int) -> dict[str, Any]:
     """Figures of every model on one split."""
     split = gv.split_links(graph, val=0.05, test=0.10, seed=seed)
@@ -138,25 +151,28 @@ def _mean(values: np.ndarray) -> dict[str, float | None]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--graphs", nargs="*", choices=list(GRAPHS), default=list(GRAPHS))
+    parser.add_argument("--folder", type=Path, help="of NAME.mat for every network")
+    parser.add_argument("--graphs", nargs="*", choices=[*GRAPHS, *NETWORKS], help="some of them")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--to", type=Path, default=RESULT)
+    parser.add_argument("--to", type=Path, help="the file of results")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    for name in arguments.graphs:
-        graph = GRAPHS[name]()
+    given, command = arguments.folder, f"python benchmarks/untuned.py --runs {arguments.runs}"
+    to = arguments.to or RESULT.with_name("untuned.json" if given is None else "real_networks.json")
+    for name in arguments.graphs or (GRAPHS if given is None else NETWORKS):
+        graph = GRAPHS[name]() if given is None else matlab(given / f"{name}.mat")
         for seed in range(arguments.runs):
-            done = json.loads(arguments.to.read_text(encoding="utf-8"))["runs"] if arguments.to.exists() else []
+            done = json.loads(to.read_text(encoding="utf-8"))["runs"] if to.exists() else []
             if (name, seed) in [(each["graph"], each["seed"]) for each in done]:
                 continue
             runs = [*done, run(name, graph, seed)]
             machine = {"processor": "x86_64", "cpu": torch.backends.cpu.get_cpu_capability(), "threads": 1}
             result = {
-                "command": f"python benchmarks/untuned.py --runs {arguments.runs}",
+                "command": command + ("" if given is None else " --folder SEAL/MATLAB/data"),
                 "machine": {**machine, "torch": torch.__version__, "networkx": nx.__version__},
                 "rows": summary(runs),
                 "runs": runs,
             }
-            arguments.to.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+            to.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
             figures = {model: f"{100 * row['auc']:.1f}" for model, row in runs[-1]["models"].items()}
             print(name, seed, figures, flush=True)

@@ -11,7 +11,7 @@ from graphvae.data.fields import take_rows
 from graphvae.data.graph import Graph
 from graphvae.data.negatives import sample_non_edges
 
-__all__ = ["all_edges_of_nodes", "edge_order", "non_edges_of", "without_nodes"]
+__all__ = ["all_edges_of_nodes", "edge_order", "non_edges_of", "spanning_forest", "without_nodes"]
 
 
 def edge_order(
@@ -32,7 +32,7 @@ def edge_order(
         by_age = order[np.argsort(times.numpy()[order], kind="stable")]
         return np.concatenate([by_age[len(by_age) - held :], by_age[: len(by_age) - held]])
     if connected:
-        kept = np.isin(order, _forest(pairs, num_nodes, rng))
+        kept = np.isin(order, spanning_forest(pairs, num_nodes, rng))
         spare = int((~kept).sum())
         if held > spare:
             raise InputError(
@@ -43,8 +43,8 @@ def edge_order(
     return order
 
 
-def _forest(pairs: Tensor, num_nodes: int, rng: np.random.Generator) -> np.ndarray:
-    """Edges of a spanning forest: the lightest one for weights at random."""
+def spanning_forest(pairs: Tensor, num_nodes: int, rng: np.random.Generator) -> np.ndarray:
+    """``(F,)`` columns of ``pairs`` ``(2, E)``, the edges of a spanning forest: the lightest for weights at random."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import minimum_spanning_tree
 

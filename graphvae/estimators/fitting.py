@@ -282,7 +282,8 @@ def fit_graph(
         other = fit_graph(label, given, family, data, progress=progress)
         module.others.append(Member(other.module, torch.from_numpy(other.mean).to(device)))
     if options["structure"] is not None:
-        module.structure = fit_structure(options["structure"], graph, options["seed"], device)
+        connected = split is not None and split.protocol == "connected"
+        module.structure = fit_structure(options["structure"], graph, options["seed"], device, connected=connected)
     mean, scale = _posterior_arrays(module, whole)
     density = split.density if split is not None else graph.density
     known = edge_keys(torch.cat([graph.pairs, *([] if validation is None else [validation.positive])], 1), len(mean))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from graphvae.data.graph import Graph
+from graphvae.data.protocols import spanning_forest
 from graphvae.data.splits import LinkSet
 from graphvae.estimators.held_out import matrix_of_ones
 from graphvae.kernels.negatives import edge_keys, sample_by_node, sample_negative_pairs
@@ -33,6 +34,8 @@ SPREAD = 0.5
 
 class BlendedPairs:
     """Logits ``a score + b network + c`` of pairs: those of a decoder's likelihood and of what the edges say.
+
+    Where the network has doublings, ``d PageRank`` is added.
 
     Args:
         likelihood: of the decoder, at fixed latent positions.
@@ -58,10 +61,10 @@ class BlendedPairs:
 
     @torch.no_grad()
     def weigh(self, held: LinkSet, known: Tensor, seed: int) -> None:
-        """Fit the weights of the two logits on validation pairs, and on more non-edges than these have.
+        """Fit the weights of the scores on validation pairs, and on more non-edges than these have.
 
-        Minimises the balanced log loss, in nats per edge, plus ``((a - 1/2)² + (b - 1/2)²) / (2 SPREAD²)``, with a and
-        b at least 0: on few pairs both count alike.
+        Minimises the balanced log loss, in nats per edge, plus ``((a - 1/2)² + (b - 1/2)² + d²) / (2 SPREAD²)``, with
+        a, b and d at least 0: on few pairs decoder and network count alike, and PageRank by itself does not count.
 
         Args:
             held: validation pairs.
@@ -77,27 +80,38 @@ class BlendedPairs:
         pairs, edges = pairs.to(self.z.device), held.positive.shape[1]
         logits = self.likelihood.logits(pairs), self.network.of_pairs(self.features, pairs)
         own, told = (values.double().cpu().numpy() for values in logits)
-        design = np.stack([own, told, np.ones_like(own)])
+        design = np.stack([own, *told.T, np.ones_like(own)])
+        prior = np.array([0.5, 0.5, 0.0])[: len(design) - 1]
         sign = np.where(np.arange(own.size) < edges, 1.0, -1.0)
         weight = np.where(sign > 0, 1.0, edges / max(own.size - edges, 1))
 
         def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
-            margin, off = sign * (theta @ design), theta[:2] - 0.5
+            margin, off = sign * (theta @ design), theta[:-1] - prior
             gradient = -design @ (weight * sign * np.exp(-np.logaddexp(0.0, margin)))
-            gradient[:2] += off / SPREAD**2
+            gradient[:-1] += off / SPREAD**2
             return float(weight @ np.logaddexp(0.0, -margin) + off @ off / (2 * SPREAD**2)), gradient
 
-        bounds = [(0, None), (0, None), (None, None)]
-        found = minimize(loss, np.array([0.5, 0.5, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
+        bounds = [*[(0, None)] * len(prior), (None, None)]
+        found = minimize(loss, np.array([*prior, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
         self.network.weights.copy_(torch.from_numpy(found.x))
 
     def _blend(self, own: Tensor, told: Tensor) -> Tensor:
-        a, b, c = self.network.weights
-        return a * own + b * told + c
+        weights = self.network.weights
+        return weights[0] * own + told @ weights[1:-1] + weights[-1]
 
 
-def fit_structure(settings: Structure, graph: Graph, seed: int, device: torch.device) -> StructureNetwork:
-    """A network trained to tell hidden edges of ``graph`` from non-edges, by what the others say."""
+def fit_structure(
+    settings: Structure, graph: Graph, seed: int, device: torch.device, *, connected: bool = False
+) -> StructureNetwork:
+    """A network trained to tell hidden edges of ``graph`` from non-edges, by what the others say.
+
+    Args:
+        settings: of the network.
+        graph: whose edges are hidden, a tenth at a time.
+        seed: of what is hidden, of non-edges and of the training.
+        device: where the network is trained.
+        connected: hide only what leaves every component in one piece, as ``protocol="connected"`` has held out.
+    """
     n, pairs = graph.num_nodes, graph.pairs
     hidden = max(1, int(RATE * pairs.shape[1]))
     asked = min(hidden, AT_ONCE)
@@ -107,6 +121,8 @@ def fit_structure(settings: Structure, graph: Graph, seed: int, device: torch.de
         positive, negative = [], []
         for part in range(min(max(2, -(-EDGES // asked)), -(-pairs.shape[1] // hidden))):
             chosen = order[part * hidden : (part + 1) * hidden]
+            if connected:
+                chosen = _beside_a_forest(pairs, n, hidden, chosen)
             kept = torch.ones(pairs.shape[1], dtype=torch.bool)
             kept[chosen] = False
             features = _features(network, pairs[:, kept])
@@ -119,6 +135,14 @@ def fit_structure(settings: Structure, graph: Graph, seed: int, device: torch.de
         _train(network, positive, negative, settings.steps)
         _features(network, pairs)
     return network.eval()
+
+
+def _beside_a_forest(pairs: Tensor, num_nodes: int, most: int, otherwise: Tensor) -> Tensor:
+    """Some edges outside a random spanning forest, at most half of them; ``otherwise`` where there are none."""
+    rng = np.random.default_rng(int(torch.randint(2**62, ())))
+    forest = spanning_forest(pairs, num_nodes, rng)
+    spare = rng.permutation(np.setdiff1d(np.arange(pairs.shape[1]), forest))
+    return torch.from_numpy(spare[: min(most, -(-len(spare) // 2))]) if len(spare) else otherwise
 
 
 def _features(network: StructureNetwork, pairs: Tensor) -> PairFeatures:
@@ -134,7 +158,7 @@ def _features(network: StructureNetwork, pairs: Tensor) -> PairFeatures:
 
 def _all(features: PairFeatures, pairs: Tensor) -> Tensor:
     """``(P, F)`` features of pairs ``(2, P)``."""
-    out = features.positions.new_zeros(pairs.shape[1], features.hops + EXTRA)
+    out = features.positions.new_zeros(pairs.shape[1], features.hops + features.doublings + EXTRA)
     for some, values in features.pairs(pairs.to(out.device)):
         out[some] = values
     return out

@@ -31,22 +31,30 @@ class Structure:
     a half; so a network that says nothing is left out. The bound is that of encoder and decoder alone: given the edges,
     there is no likelihood of them.
 
+    In a graph where K steps lead to few of the nodes, walks must be longer to tell a pair far apart from one that no
+    path joins. With ``doublings`` D, walks of K + 1 to 2 K steps are one more feature, those of up to 4 K another, and
+    so on to 2^D K; and PageRank is a third score, of a weight at least 0 whose prior is 0, because edges hidden from a
+    sparse graph often cut it, and a network that has learned from these may do worse than PageRank by itself.
+
     Args:
-        hops: K, the most steps of a walk.
+        hops: K, the most steps of a walk that is a feature by itself.
         dimensions: of the spectral embedding.
         width: of the network's two hidden layers.
         steps: of its training.
+        doublings: D, how often the reach of walks is doubled.
     """
 
     hops: int = 6
     dimensions: int = 32
     width: int = 32
     steps: int = 800
+    doublings: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hops", integer("hops", self.hops, low=2))
         for name in ("dimensions", "width", "steps"):
             object.__setattr__(self, name, integer(name, getattr(self, name), low=1))
+        object.__setattr__(self, "doublings", integer("doublings", self.doublings, low=0, high=8))
 
     def settings(self) -> dict[str, int]:
         """The arguments this object can be built from again."""
@@ -61,16 +69,17 @@ class PairFeatures:
     """Features of pairs on one graph: common neighbours, walks, nearness in a spectral embedding, and both degrees.
 
     A walk of l = 2 to K steps counts ``(D^(-1/2) A D^(-1/2))^l_uv``; with the degrees, resource allocation is that of
-    two steps. Personalised PageRank, a sum over all, is given as well. Blocks of rows are walked at once, so nothing is
-    N x N.
+    two steps. Then come walks of K + 1 to 2 K steps, together, and so on, and personalised PageRank, a sum over all.
+    Blocks of rows are walked at once, so nothing is N x N.
 
     Args:
         pairs: ``(2, E)`` edges, in one direction or both.
         positions: ``(N, K)`` whose products are the spectral nearness.
-        hops: the most steps of a walk.
+        hops: K, the most steps of a walk that is a feature by itself.
+        doublings: how often that many steps are doubled.
     """
 
-    def __init__(self, pairs: Tensor, positions: Tensor, hops: int) -> None:
+    def __init__(self, pairs: Tensor, positions: Tensor, hops: int, doublings: int = 0) -> None:
         n, device = len(positions), positions.device
         keys = torch.unique(torch.cat([pairs[0] * n + pairs[1], pairs[1] * n + pairs[0]]).to(device))
         source, target = keys // n, keys % n
@@ -80,7 +89,8 @@ class PairFeatures:
         ones = torch.ones(len(keys), device=device)
         self.adjacency = SparseMatrix.from_csr(pointers, target, ones, (n, n))
         self.walk = SparseMatrix.from_csr(pointers, target, root[source] * root[target], (n, n))
-        self.log_degrees, self.positions, self.hops = torch.log1p(degrees.float()), positions, hops
+        self.log_degrees, self.positions = torch.log1p(degrees.float()), positions
+        self.hops, self.doublings = hops, doublings
 
     @property
     def num_nodes(self) -> int:
@@ -96,23 +106,22 @@ class PairFeatures:
         start = self.positions.new_zeros(self.num_nodes, len(nodes))
         start[nodes, torch.arange(len(nodes), device=nodes.device)] = 1.0
         parts = [propagate(self.adjacency, propagate(self.adjacency, start)).T]
-        walks = propagate(self.walk, start)
-        for _ in range(self.hops - 1):
-            walks = propagate(self.walk, walks)
-            parts.append(walks.T)
-        parts += [self._pagerank(parts[1:], nodes), self.positions[nodes] @ self.positions.T]
-        own = self.log_degrees[nodes, None]
-        return [*parts, torch.minimum(own, self.log_degrees), torch.maximum(own, self.log_degrees)]
-
-    def _pagerank(self, walks: list[Tensor], nodes: Tensor) -> Tensor:
-        """``(R, N)``, about personalised PageRank both ways: walks that are longer are taken to be like the last."""
-        rest = (walks[-1] + walks[-2 % len(walks)]) / 2
-        total = rest * (DAMPING ** (self.hops + 1) / (1 - DAMPING))
-        for steps, walk in enumerate(walks, start=2):
-            total = total + DAMPING**steps * walk
+        before, walks, taken = start, propagate(self.walk, start), 1
+        pagerank = torch.zeros_like(walks)
+        for last in [*range(2, self.hops + 1), *(self.hops << k for k in range(1, self.doublings + 1))]:
+            together = torch.zeros_like(walks)
+            while taken < last:
+                before, walks, taken = walks, propagate(self.walk, walks), taken + 1
+                together += walks
+                pagerank += DAMPING**taken * walks
+            parts.append(together.T)
+        # Walks that are longer are taken to be like the last; on a graph of two sides these alternate.
+        pagerank += (before + walks) / 2 * (DAMPING ** (taken + 1) / (1 - DAMPING))
         degrees = self.log_degrees.expm1().clamp(min=1)
         ratio = (degrees[nodes, None] / degrees).sqrt()
-        return total * (ratio + 1 / ratio)
+        parts += [pagerank.T * (ratio + 1 / ratio), self.positions[nodes] @ self.positions.T]
+        own = self.log_degrees[nodes, None]
+        return [*parts, torch.minimum(own, self.log_degrees), torch.maximum(own, self.log_degrees)]
 
     def pairs(self, pairs: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Where in ``pairs`` ``(2, P)`` some are, and their features ``(some, F)``, part by part."""
@@ -143,19 +152,20 @@ class StructureNetwork(nn.Module):
 
     def __init__(self, settings: Structure, num_nodes: int) -> None:
         super().__init__()
-        self.hops, features, width = settings.hops, settings.hops + EXTRA, settings.width
+        self.hops, self.doublings, width = settings.hops, settings.doublings, settings.width
+        features = self.hops + self.doublings + EXTRA
         self.register_buffer("positions", torch.zeros(num_nodes, settings.dimensions))
         self.register_buffer("unit", torch.ones(features))
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("deviation", torch.ones(features))
-        self.register_buffer("weights", torch.tensor([0.5, 0.5, 0.0]))
+        self.register_buffer("weights", torch.tensor([0.5, 0.5, *([0.0] if self.doublings else []), 0.0]))
         self.layers = nn.Sequential(
             nn.Linear(features, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1)
         )
 
     def features(self, pairs: Tensor) -> PairFeatures:
         """Features on the graph of edges ``pairs`` ``(2, E)``, whose spectral embedding this network holds."""
-        return PairFeatures(pairs, self.positions, self.hops)
+        return PairFeatures(pairs, self.positions, self.hops, self.doublings)
 
     @torch.no_grad()
     def scale_to(self, features: Tensor) -> None:
@@ -173,18 +183,27 @@ class StructureNetwork(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(*,)`` logits of features ``(*, F)``."""
-        return self.layers((torch.asinh(features / self.unit) - self.mean) / self.deviation).squeeze(-1)
+        return self.layers(self._scaled(features)).squeeze(-1)
+
+    def _scaled(self, features: Tensor) -> Tensor:
+        return (torch.asinh(features / self.unit) - self.mean) / self.deviation
+
+    def _scores(self, features: Tensor) -> Tensor:
+        """``(*, S)`` what is weighed: the logit, and with doublings PageRank, which is before the last three."""
+        values = self._scaled(features)
+        logits = self.layers(values)
+        return torch.cat([logits, values[..., -EXTRA : 1 - EXTRA]], -1) if self.doublings else logits
 
     @torch.no_grad()
     def of_pairs(self, features: PairFeatures, pairs: Tensor) -> Tensor:
-        """``(P,)`` logits of pairs ``(2, P)``."""
-        out = self.positions.new_zeros(pairs.shape[1])
+        """``(P, S)`` scores of pairs ``(2, P)``."""
+        out = self.positions.new_zeros(pairs.shape[1], len(self.weights) - 2)
         for some, values in features.pairs(pairs):
-            out[some] = self(values)
+            out[some] = self._scores(values)
         return out
 
     @torch.no_grad()
     def of_rows(self, features: PairFeatures, nodes: Tensor) -> Tensor:
-        """``(R, N)`` logits of ``nodes`` with every node."""
+        """``(R, N, S)`` scores of ``nodes`` with every node."""
         parts = nodes.split(max(1, PAIRS_AT_ONCE // max(features.num_nodes, 1)))
-        return torch.cat([self(features.rows(part)) for part in parts])
+        return torch.cat([self._scores(features.rows(part)) for part in parts])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import networkx as nx
 import numpy as np
 import pytest
+import torch
 
 import graphvae as gv
 from graphvae._check import InputError
@@ -42,10 +44,33 @@ def test_the_choice_follows_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "walks are left out" in why
 
 
+def test_walks_go_further_where_short_ones_lead_to_few_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    rings = gv.Graph.from_networkx(nx.disjoint_union(nx.cycle_graph(100), nx.cycle_graph(50)))
+    params, why = settled(rings)
+    assert params["structure"] == Structure(doublings=3)
+    # Of each node's 99 or 49 others twelve are at most six steps away; two nodes in three are in the larger ring.
+    assert f"6 steps lead to {100 * 3 * 12 / (2 * 99 + 49):.0f} % of a node's component: walks of up to 48 steps" in why
+    short, why = settled(gv.Graph.from_networkx(nx.cycle_graph(40)))
+    assert short["structure"] == Structure()
+    assert "6 steps" not in why
+    assert settled(rings.replace(x=np.eye(150, 5, dtype=np.float32)))[0]["structure"] == Structure()
+    monkeypatch.setattr(auto, "FAR", 149)
+    assert settled(rings)[0]["structure"] == Structure()
+
+
+def test_a_graph_without_edges_joined_to_none_is_no_division_by_zero() -> None:
+    lonely = gv.Graph(torch.tensor([[0, 1], [1, 0]]), num_nodes=5)
+    assert settled(lonely)[0]["structure"] == Structure()
+    assert settled(gv.Graph(torch.empty(2, 0, dtype=torch.int64), num_nodes=5))[0]["structure"] == Structure()
+
+
 def test_what_the_user_says_stays() -> None:
     params, _ = settled(SPLIT, epochs=7, decoder="cosine", patience=3)
     assert (params["epochs"], params["decoder"], params["patience"]) == (7, "cosine", 3)
     assert params["encoder"].hops == 3
+    params, why = settled(gv.Graph.from_networkx(nx.cycle_graph(100)), structure=Structure(hops=9))
+    assert params["structure"] == Structure(hops=9)
+    assert "steps" not in why
 
 
 def test_another_encoder_leaves_everything_alone() -> None:

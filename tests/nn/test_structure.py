@@ -24,25 +24,39 @@ def graph() -> nx.Graph:
     return found
 
 
-def test_features_are_those_of_dense_algebra(graph: nx.Graph) -> None:
+@pytest.mark.parametrize(("hops", "doublings"), [(HOPS, 0), (2, 0), (3, 2)])
+def test_features_are_those_of_dense_algebra(graph: nx.Graph, hops: int, doublings: int) -> None:
     n = graph.number_of_nodes()
     positions = torch.randn(n, 3)
-    features = PairFeatures(edges_of(graph), positions, HOPS)
+    features = PairFeatures(edges_of(graph), positions, hops, doublings)
     found = features.rows(torch.arange(n)).double().numpy()
     a = nx.to_numpy_array(graph, nodelist=range(n))
     degree = a.sum(1)
     root = np.diag(1 / np.sqrt(np.maximum(degree, 1)))
-    walk = root @ a @ root
+    reach = hops << doublings
+    walks = [np.linalg.matrix_power(root @ a @ root, k) for k in range(reach + 1)]
     logs = np.log1p(degree)
-    expected = [a @ a, *(np.linalg.matrix_power(walk, k) for k in range(2, HOPS + 1))]
     ratio = np.sqrt(np.maximum.outer(degree, np.ones(n)) / np.maximum(degree, 1))
-    tail = 0.85 ** (HOPS + 1) / 0.15 * (expected[-1] + expected[-2]) / 2
-    pagerank = sum((0.85**k * value for k, value in enumerate(expected[1:], start=2)), tail) * (ratio + 1 / ratio)
-    expected += [pagerank, (positions @ positions.T).numpy()]
+    tail = 0.85 ** (reach + 1) / 0.15 * (walks[-1] + walks[-2]) / 2
+    pagerank = sum((0.85**k * walks[k] for k in range(2, reach + 1)), tail) * (ratio + 1 / ratio)
+    further = [sum(walks[(hops << k) + 1 : (hops << k + 1) + 1]) for k in range(doublings)]
+    expected = [a @ a, *walks[2 : hops + 1], *further, pagerank, (positions @ positions.T).numpy()]
     expected += [np.minimum.outer(logs, logs), np.maximum.outer(logs, logs)]
-    assert found.shape == (n, n, HOPS + 4)
+    assert found.shape == (n, n, hops + doublings + 4)
     for k, value in enumerate(expected):
         np.testing.assert_allclose(found[..., k], value, atol=1e-5)
+
+
+def test_pagerank_of_long_walks_is_that_of_networkx(graph: nx.Graph) -> None:
+    graph.remove_nodes_from(list(nx.isolates(graph)))
+    graph = nx.convert_node_labels_to_integers(graph)
+    n = graph.number_of_nodes()
+    rows = PairFeatures(edges_of(graph), torch.zeros(n, 1), 2, 6).rows(torch.arange(n))[..., 8].double().numpy()
+    one_way = np.array([list(nx.pagerank(graph, personalization={u: 1}, tol=1e-12).values()) for u in range(n)])
+    a, degree = nx.to_numpy_array(graph), np.array([graph.degree(u) for u in range(n)])
+    short = np.eye(n) + 0.85 * a / degree[:, None]  # no step, and one: they tell the very edges that are asked for
+    expected = one_way / 0.15 - short
+    np.testing.assert_allclose(rows, expected + expected.T, atol=1e-5)
 
 
 def test_resource_allocation_is_the_walk_of_two_steps(graph: nx.Graph) -> None:
@@ -64,7 +78,9 @@ def test_pairs_are_entries_of_rows_in_either_order(graph: nx.Graph, monkeypatch:
         torch.testing.assert_close(values, every[torch.minimum(u, v), torch.maximum(u, v)])
     network = Structure(HOPS, 3).build(n)
     network.scale_to(every.flatten(0, 1))
-    assert torch.equal(network.of_pairs(features, pairs), network.of_pairs(features, pairs.flip(0)))
+    scores = network.of_pairs(features, pairs)
+    assert torch.equal(scores, network.of_pairs(features, pairs.flip(0)))
+    torch.testing.assert_close(scores, network.of_rows(features, pairs.min(0).values)[range(50), pairs.max(0).values])
     assert sum(len(some) for some, _ in features.pairs(pairs)) == 50
 
 
@@ -78,7 +94,22 @@ def test_network_reads_features_at_their_own_scale(graph: nx.Graph) -> None:
     torch.testing.assert_close(one(features), other(1000 * features), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("wrong", [{"hops": 1}, {"dimensions": 0}, {"width": 0}, {"steps": 0.5}])
+@pytest.mark.parametrize("wrong", [{"hops": 1}, {"dimensions": 0}, {"width": 0}, {"steps": 0.5}, {"doublings": -1}])
 def test_wrong_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         Structure(**wrong)  # type: ignore[arg-type]
+
+
+def test_with_doublings_pagerank_is_a_score_by_itself(graph: nx.Graph) -> None:
+    n = graph.number_of_nodes()
+    network = Structure(3, 3, doublings=2).build(n)
+    features = network.features(edges_of(graph))
+    values = features.rows(torch.arange(n))
+    network.scale_to(values.flatten(0, 1))
+    scores = network.of_rows(features, torch.arange(n))
+    assert scores.shape == (n, n, 2)
+    torch.testing.assert_close(scores[..., 0], network(values))
+    pagerank = values[..., 5]
+    order = pagerank.flatten().argsort()
+    assert (scores[..., 1].flatten()[order].diff() >= 0).all()
+    assert network.weights.tolist() == [0.5, 0.5, 0.0, 0.0]
