@@ -102,9 +102,9 @@ def matlab(file: Path) -> gv.Graph:
     return gv.Graph.from_edges(np.stack([net.row, net.col])[:, net.row < net.col].astype(np.int64))
 
 
-def run(name: str, graph: gv.Graph, seed: int) -> dict[str, Any]:
+def run(name: str, graph: gv.Graph, seed: int, protocol: str = "random") -> dict[str, Any]:
     """Figures of every model on one split."""
-    split = gv.split_links(graph, val=0.05, test=0.10, seed=seed)
+    split = gv.split_links(graph, val=0.05, test=0.10, seed=seed, protocol=protocol)
     models = {"auto": gv.VGAE.preset("auto", seed=seed), "vgae": gv.VGAE(seed=seed)}
     record: dict[str, Any] = {"graph": name, "seed": seed, "split_hash": split.hash, "models": {}}
     for label, model in models.items():
@@ -154,21 +154,25 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, help="of NAME.mat for every network")
     parser.add_argument("--graphs", nargs="*", choices=[*GRAPHS, *NETWORKS], help="some of them")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--protocol", choices=["random", "connected"], default="random")
     parser.add_argument("--to", type=Path, help="the file of results")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    given, command = arguments.folder, f"python benchmarks/untuned.py --runs {arguments.runs}"
-    to = arguments.to or RESULT.with_name("untuned.json" if given is None else "real_networks.json")
+    given, protocol = arguments.folder, arguments.protocol
+    options = "" if given is None else " --folder SEAL/MATLAB/data"
+    options += "" if protocol == "random" else f" --protocol {protocol}"
+    file = "untuned" if given is None else "real_networks"
+    to = arguments.to or RESULT.with_name(f"{file}{'' if protocol == 'random' else '_' + protocol}.json")
     for name in arguments.graphs or (GRAPHS if given is None else NETWORKS):
         graph = GRAPHS[name]() if given is None else matlab(given / f"{name}.mat")
         for seed in range(arguments.runs):
             done = json.loads(to.read_text(encoding="utf-8"))["runs"] if to.exists() else []
             if (name, seed) in [(each["graph"], each["seed"]) for each in done]:
                 continue
-            runs = [*done, run(name, graph, seed)]
+            runs = [*done, run(name, graph, seed, protocol)]
             machine = {"processor": "x86_64", "cpu": torch.backends.cpu.get_cpu_capability(), "threads": 1}
             result = {
-                "command": command + ("" if given is None else " --folder SEAL/MATLAB/data"),
+                "command": f"python benchmarks/untuned.py --runs {arguments.runs}{options}",
                 "machine": {**machine, "torch": torch.__version__, "networkx": nx.__version__},
                 "rows": summary(runs),
                 "runs": runs,

@@ -28,7 +28,7 @@ NODES, PARTNERS = 400, 40
 BATCH, OTHERS, LEARNING_RATE = 256, 1024, 0.01
 # Share of the hidings on which the best weights are told, and steps from one look to the next.
 ASIDE, EVERY = 0.2, 40
-# Standard deviation of the prior of the two weights around a half.
+# Standard deviation of the prior of every weight.
 SPREAD = 0.5
 
 
