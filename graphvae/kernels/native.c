@@ -749,19 +749,40 @@ INLINE void box_muller(float *x)
     *(eight *)(x + 8) = radius * sine;
 }
 
-/* n >= 16 standard normal numbers: those that torch would draw next on a CPU, by the same steps.
- *
- * state: torch's own: the seed, how many numbers are left and whether there is a seed, how many have been used, and the
- * numbers, 64 bits for each.
- */
+/* A torch generator's own state: the seed, how many numbers are left and whether there is a seed, how many have been
+ * used, and the numbers, 64 bits for each. */
+INLINE uint64_t taken_on(const uint64_t *state, uint32_t *words)
+{
+    int32_t left;
+    memcpy(&left, state + 1, sizeof left);
+    for (int i = 0; i < WORDS; i++)
+        words[i] = (uint32_t)state[3 + i];
+    return left == 1 ? WORDS : state[2]; /* a fresh state has used none, and has none left */
+}
+
+INLINE void put_back(uint64_t *state, const uint32_t *words, uint64_t used)
+{
+    int32_t left = (int32_t)(WORDS + 1 - used);
+    for (int i = 0; i < WORDS; i++)
+        state[3 + i] = words[i];
+    state[2] = used;
+    memcpy(state + 1, &left, sizeof left);
+}
+
+/* n numbers in [0, 1): those that torch would draw next on a CPU. */
+ENTRY void standard_uniform(uint64_t *state, float *out, int64_t n)
+{
+    uint32_t words[WORDS];
+    uint64_t used = taken_on(state, words);
+    uniform(words, &used, n, out);
+    put_back(state, words, used);
+}
+
+/* n >= 16 standard normal numbers: those that torch would draw next on a CPU, by the same steps. */
 ENTRY void standard_normal(uint64_t *state, float *out, int64_t n)
 {
     uint32_t words[WORDS];
-    int32_t left;
-    memcpy(&left, state + 1, sizeof left);
-    uint64_t used = left == 1 ? WORDS : state[2]; /* a fresh state has used none, and has none left */
-    for (int i = 0; i < WORDS; i++)
-        words[i] = (uint32_t)state[3 + i];
+    uint64_t used = taken_on(state, words);
     uniform(words, &used, n, out);
     for (int64_t i = 0; i + 16 <= n; i += 16)
         box_muller(out + i);
@@ -769,11 +790,7 @@ ENTRY void standard_normal(uint64_t *state, float *out, int64_t n)
         uniform(words, &used, 16, out + n - 16);
         box_muller(out + n - 16);
     }
-    for (int i = 0; i < WORDS; i++)
-        state[3 + i] = words[i];
-    state[2] = used;
-    left = (int32_t)(WORDS + 1 - used);
-    memcpy(state + 1, &left, sizeof left);
+    put_back(state, words, used);
 }
 
 INLINE vec clamp(vec x, float low, float high) { return choose(x < low, all(low), choose(x > high, all(high), x)); }

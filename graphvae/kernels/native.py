@@ -58,6 +58,7 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "adam": (None, [COUNT] + [POINTER] * 5 + [COUNT] * 2 + [SINGLE] * 6),
     "sparse_product": (None, [POINTER] * 3 + [SINGLE] + [COUNT] * 2 + [POINTER, COUNT, POINTER]),
     "standard_normal": (None, [POINTER] * 2 + [COUNT]),
+    "standard_uniform": (None, [POINTER] * 2 + [COUNT]),
     "gaussian": (None, [POINTER] + [COUNT] * 2 + [SINGLE] * 2 + [POINTER] * 3),
     "gaussian_gradient": (None, [POINTER] * 5 + [COUNT] * 2 + [SINGLE] * 2 + [POINTER]),
     "divergence": (None, [POINTER] * 3 + [COUNT] * 2 + [POINTER]),

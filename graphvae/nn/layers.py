@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from graphvae.kernels.draws import standard_uniform
 from graphvae.kernels.propagation import propagate
 from graphvae.kernels.sparse import SparseMatrix
 
@@ -69,4 +70,4 @@ def fast_dropout(x: Tensor, rate: float, training: bool) -> Tensor:
     """Dropout by uniform draws, which a CPU makes four times faster than torch's Bernoulli ones."""
     if not training or rate == 0:
         return x
-    return x * torch.rand_like(x).ge_(rate).mul_(1 / (1 - rate))
+    return x * standard_uniform(x.shape, x.dtype, x.device).ge_(rate).mul_(1 / (1 - rate))

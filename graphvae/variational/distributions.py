@@ -10,6 +10,7 @@ from torch import Size, Tensor
 from torch.distributions import Distribution, Independent, Normal
 from torch.distributions.kl import register_kl
 
+from graphvae.kernels.draws import standard_normal
 from graphvae.kernels.gaussian import (
     gaussian_draw,
     gaussian_parameters,
@@ -17,7 +18,6 @@ from graphvae.kernels.gaussian import (
     standard_divergence,
     sum_last,
 )
-from graphvae.kernels.normal import standard_normal
 
 __all__ = ["DiagonalNormal", "FullNormal", "NetworkNormal", "Point", "diagonal_normal", "expand_scalar", "sum_vectors"]
 

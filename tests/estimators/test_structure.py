@@ -16,6 +16,7 @@ from graphvae.data.splits import LinkSplit
 from graphvae.estimators import structure
 from graphvae.estimators.held_out import row_logits
 from graphvae.estimators.scoring import pair_logits
+from graphvae.estimators.structure import one_cycle
 from graphvae.nn.structure import Structure
 
 SMALL = Structure(hops=3, dimensions=4, width=8, steps=150)
@@ -102,6 +103,18 @@ def test_where_the_network_is_wrong_pagerank_counts(split: LinkSplit) -> None:
     rest = predictor.logits(pairs)
     scores = predictor.network.of_pairs(predictor.features, pairs)
     torch.testing.assert_close(logits - rest, d * scores[:, 1], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [2, 3, 4, 5, 10, 37, 800])
+def test_rates_and_momenta_are_those_of_torch(steps: int) -> None:
+    optimiser = torch.optim.AdamW([torch.zeros(1, requires_grad=True)], lr=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.02, total_steps=steps)
+    for step in range(steps):
+        group = optimiser.param_groups[0]
+        assert one_cycle(step, steps, 0.02) == pytest.approx((group["lr"], group["betas"][0]), rel=1e-9)
+        optimiser.step()
+        if step + 1 < steps:
+            schedule.step()
 
 
 @pytest.mark.parametrize("protocol", ["connected", "random"])
