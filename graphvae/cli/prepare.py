@@ -110,8 +110,6 @@ def prepare(settings: Settings) -> Prepared:
 def _estimator(settings: Settings) -> Any:
     from graphvae.estimators.auto import presumed
     from graphvae.estimators.fitting import check_params
-    from graphvae.estimators.image_fitting import check_image_params
-    from graphvae.estimators.image_run import IMAGE_ESTIMATORS
     from graphvae.estimators.run_folder import ESTIMATORS
     from graphvae.estimators.vgae import VGAE
     from graphvae.training.loop import resolve_device
@@ -125,7 +123,12 @@ def _estimator(settings: Settings) -> Any:
     if preset is not None and model != "vgae":
         raise InputError(f"{settings.label('preset')}={preset!r}: expected with --model vgae only")
     kinds = {name.lower(): cls for name, cls in ESTIMATORS.items()}
-    kinds |= {name: IMAGE_ESTIMATORS[kind] for name, kind in IMAGE_MODELS.items()}
+    if model in IMAGE_MODELS:
+        # These load scikit-learn, which takes longer than many a graph.
+        from graphvae.estimators.image_fitting import check_image_params
+        from graphvae.estimators.image_run import IMAGE_ESTIMATORS
+
+        kinds[model] = IMAGE_ESTIMATORS[IMAGE_MODELS[model]]
     estimator = VGAE.preset(preset) if preset is not None else kinds[model]()
     chosen = {name: value for name, value in settings.values.items() if name not in OF_RUNS}
     known = estimator.get_params(deep=False)
