@@ -259,6 +259,13 @@ def real_networks_table() -> str:
     return "\n".join(line + end for line, end in zip(lines, _seal_column(), strict=True))
 
 
+def strong_run_sentence() -> str:
+    """How long one strong run on Cora takes."""
+    result = load("strong_run.json")
+    seconds, cores = sorted(run["seconds"] for run in result["runs"]), result["machine"]["cores"]
+    return f"{statistics.median(seconds):.1f} s ({seconds[0]:.1f} to {seconds[-1]:.1f}) on {cores} cores"
+
+
 def real_networks_sentence() -> str:
     """How far ``auto`` is ahead of the best baseline on these networks, from the least to the most."""
     rows = load("real_networks.json")["rows"]

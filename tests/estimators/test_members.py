@@ -43,7 +43,8 @@ def test_seeds_go_with_structure() -> None:
     predictor = model.fitted.predictor()
     pairs = SPLIT.test.positive
     a, b, c = predictor.network.weights
-    expected = a * predictor.likelihood.logits(pairs) + b * predictor.network.of_pairs(predictor.features, pairs) + c
+    (told,) = predictor.network.of_pairs(predictor.features, pairs).T
+    expected = a * predictor.likelihood.logits(pairs) + b * told + c
     torch.testing.assert_close(torch.from_numpy(pair_logits(model.fitted, pairs)).float(), expected)
 
 
