@@ -139,7 +139,7 @@ def fit_structure(
 
 
 def _beside_a_forest(pairs: Tensor, num_nodes: int, most: int, otherwise: Tensor) -> Tensor:
-    """Some edges outside a random spanning forest, at most half of them; ``otherwise`` where there are none."""
+    """Edges outside a random spanning forest, half of them at most, or the only one; ``otherwise`` if there is none."""
     rng = np.random.default_rng(int(torch.randint(2**62, ())))
     forest = spanning_forest(pairs, num_nodes, rng)
     spare = rng.permutation(np.setdiff1d(np.arange(pairs.shape[1]), forest))
